@@ -1,0 +1,117 @@
+"""Checks of what a caller passes in: each error names the bad value and the way out."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import torch
+from torch import Tensor
+
+EXTRAS = {"ot": ("POT", "metrics"), "torchdiffeq": ("torchdiffeq", "solvers")}
+
+
+def check_points(name: str, points: Tensor) -> None:
+    """Raise unless `points` is a floating-point tensor of shape (batch, *event)."""
+    if not isinstance(points, Tensor):
+        raise TypeError(
+            f"{name} must be a torch.Tensor, not {type(points).__name__}; "
+            f"convert it with torch.as_tensor({name}, dtype=torch.float32)"
+        )
+    if not points.is_floating_point():
+        raise TypeError(
+            f"{name} has dtype {points.dtype}, but positions are real numbers; "
+            f"pass {name}.float()"
+        )
+    if points.ndim < 2:
+        raise ValueError(
+            f"{name} has shape {tuple(points.shape)}, but points are (batch, *event); "
+            f"for numbers on a line pass {name}.reshape(-1, 1)"
+        )
+
+
+def check_data(name: str, points: Tensor) -> None:
+    """Raise unless `points` is also non-empty and finite, so that it can serve as data."""
+    check_points(name, points)
+    if points.numel() == 0:
+        raise ValueError(f"{name} is empty (shape {tuple(points.shape)}); pass at least one point")
+    bad = ~torch.isfinite(points).flatten(1).all(dim=1)
+    if bad.any():
+        raise ValueError(
+            f"{name} holds NaN or infinity in {int(bad.sum())} of {len(points)} rows, the first "
+            f"of them row {int(bad.nonzero()[0])}; drop those rows or repair the data"
+        )
+
+
+def check_pair(x0: Tensor, x1: Tensor, *, names: tuple[str, str] = ("x0", "x1")) -> None:
+    """Raise unless `x0` and `x1` can be paired row by row."""
+    check_points(names[0], x0)
+    check_points(names[1], x1)
+    if x0.shape != x1.shape:
+        raise ValueError(
+            f"{names[0]} has shape {tuple(x0.shape)} and {names[1]} has shape "
+            f"{tuple(x1.shape)}; a pair needs one row of each, of the same event shape"
+        )
+    check_same_device(names[0], x0, names[1], x1)
+
+
+def check_times(t: Tensor, x: Tensor) -> None:
+    """Raise unless `t` holds one time in [0, 1] for each row of `x`."""
+    if not isinstance(t, Tensor) or not t.is_floating_point():
+        kind = t.dtype if isinstance(t, Tensor) else type(t).__name__
+        raise TypeError(
+            f"t must be a floating-point tensor, not {kind}; "
+            f"for one time everywhere pass torch.full((len(x),), t)"
+        )
+    if t.shape != x.shape[:1]:
+        raise ValueError(
+            f"t has shape {tuple(t.shape)}, but a batch of {len(x)} points needs shape "
+            f"({len(x)},): one time per point; reshape (batch, 1) with t.flatten()"
+        )
+    check_same_device("t", t, "x", x)
+    outside = ~((t >= 0) & (t <= 1))  # written so that NaN counts as outside
+    if outside.any():
+        raise ValueError(
+            f"t = {t[outside][0].item():g} lies outside [0, 1]; "
+            f"here t = 0 is the source and t = 1 the data"
+        )
+
+
+def check_same_device(first_name: str, first: Tensor, second_name: str, second: Tensor) -> None:
+    """Raise when the two tensors live on different devices."""
+    if first.device != second.device:
+        raise ValueError(
+            f"{first_name} is on {first.device} and {second_name} is on {second.device}; "
+            f"move one with .to({str(second.device)!r})"
+        )
+
+
+def check_velocity_output(v: Tensor, x: Tensor) -> None:
+    """Raise unless a velocity returned one vector of the shape of `x` per point."""
+    if not isinstance(v, Tensor):
+        raise TypeError(f"the velocity returned {type(v).__name__}, not a torch.Tensor")
+    if v.shape != x.shape:
+        raise ValueError(
+            f"the velocity returned shape {tuple(v.shape)} for points of shape "
+            f"{tuple(x.shape)}; it must return one velocity per point, of the same shape"
+        )
+
+
+def check_count(name: str, value: int) -> None:
+    """Raise unless `value` is an integer of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an integer, not {value!r}")
+    if value < 1:
+        raise ValueError(f"{name} = {value}, but it must be at least 1")
+
+
+def optional(module: str) -> ModuleType:
+    """Import a library that only some of the functions need, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package, extra = EXTRAS[module]
+        raise ImportError(
+            f"this function needs {package}, which is not installed; "
+            f'run: pip install "rfteach[{extra}]"'
+        ) from error

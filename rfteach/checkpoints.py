@@ -1,0 +1,82 @@
+"""Saving a training run half way and picking it up again, bit for bit.
+
+A checkpoint is one safetensors file: tensors by name, and the settings of the run as JSON in its
+header. Reading it executes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMAT = "rfteach.training/1"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint file that cannot be used: damaged, foreign, or of another run."""
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], settings: dict) -> None:
+    """Write the file whole or not at all: a crash while saving leaves the previous one in place.
+
+    Args:
+        path: the file to write; missing folders are made.
+        tensors: named tensors.
+        settings: what the run must agree on to be resumed, values that JSON can hold.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    header = {"format": FORMAT, "settings": json.dumps(settings, sort_keys=True)}
+    save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, metadata=header)
+    os.replace(unfinished, path)
+
+
+def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
+    """Read a checkpoint that `save_checkpoint` wrote for a run with the same settings.
+
+    Raises:
+        CheckpointError: the file is truncated or not a checkpoint of this package, or its settings
+            differ; the message names the first that does.
+    """
+    again = f"delete {path} to start afresh, or pass another checkpoint path"
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file; {again}") from error
+    if header.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was not written by rfteach's train; {again}")
+    saved = json.loads(header["settings"])
+    for name in sorted(saved.keys() | settings.keys()):
+        if saved.get(name) != settings.get(name):
+            raise CheckpointError(
+                f"{path} belongs to a run with {name} = {saved.get(name)}, but this one has "
+                f"{name} = {settings.get(name)}; {again}"
+            )
+    return tensors
+
+
+def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return the optimizer's state by name: `optimizer.3.exp_avg` is that of the fourth tensor."""
+    return {
+        f"optimizer.{index}.{name}": value
+        for index, state in optimizer.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `optimizer_tensors` returned."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -1,0 +1,237 @@
+"""The one training loop of the book: 1-Rectified Flow, Reflow and distillation all run through it.
+
+What differs between them is the coupling and the time sampler, never the loop.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rfteach._checks import check_count
+from rfteach.checkpoints import (
+    CheckpointError,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+from rfteach.couplings import Coupling
+from rfteach.losses import velocity_matching_loss
+from rfteach.times import TimeSampler, stratified_times
+
+
+class NonFiniteLossError(ArithmeticError):
+    """The loss became NaN or infinite; the message names the step."""
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What a training run leaves behind, besides the trained velocity.
+
+    Attributes:
+        losses: the loss of every step, shape (steps,).
+        steps: number of optimizer steps made, those before a resume included.
+        seconds: wall-clock time of this call.
+    """
+
+    losses: Float[Tensor, " steps"]
+    steps: int
+    seconds: float
+
+    def __repr__(self) -> str:
+        last = self.losses[-100:].mean().item()
+        return (
+            f"TrainingRun(steps={self.steps}, seconds={self.seconds:.1f}, "
+            f"mean loss of the last {min(self.steps, 100)} steps={last:.4f})"
+        )
+
+
+class _Average:
+    """An exponential moving average of parameters, with a warm-up.
+
+    In step n the old average keeps the share min(decay, (1 + n) / (10 + n)), so that the random
+    initial weights are forgotten soon.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], decay: float):
+        self.decay = decay
+        self.values = [p.detach().clone() for p in parameters]
+        self.updates = 0
+
+    def update(self, parameters: Iterable[Tensor]) -> None:
+        self.updates += 1
+        share = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        with torch.no_grad():
+            for average, parameter in zip(self.values, parameters, strict=True):
+                average.lerp_(parameter, 1 - share)
+
+
+def _learning_rate_factor(progress: float) -> float:
+    """Rise linearly over the first tenth of the run, then fall to 0 along a cosine."""
+    if progress < 0.1:
+        return progress / 0.1
+    return 0.5 * (1 + math.cos(math.pi * (progress - 0.1) / 0.9))
+
+
+def train(
+    velocity: nn.Module,
+    coupling: Coupling,
+    *,
+    steps: int = 3000,
+    batch_size: int = 512,
+    learning_rate: float = 5e-3,
+    time_sampler: TimeSampler = stratified_times,
+    ema_decay: float = 0.998,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    checkpoint: Path | str | None = None,
+    progress: bool = True,
+) -> TrainingRun:
+    """Fit `velocity` to a coupling, in place, by least squares (Liu et al. 2022, equation 1).
+
+    Adam, with a learning rate that warms up and then falls to 0. When the call returns, is
+    interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the weights so far.
+
+    Args:
+        velocity: module called as `velocity(x, t)`; with its initial weights chosen by the caller
+            (`torch.manual_seed`).
+        coupling: where the pairs come from.
+        steps: number of optimizer steps.
+        batch_size: pairs per step.
+        learning_rate: the highest learning rate of the schedule.
+        time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
+        ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
+        seed: of all the randomness of the run: pairs and times.
+        device: moves `velocity` there and trains there; where its parameters are when None.
+        checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
+            it, and on a CPU ends with the very bits that an unbroken run gives.
+        progress: show a progress bar.
+
+    Returns:
+        The losses and the time taken.
+
+    Raises:
+        ValueError: a setting is out of range, or the coupling or the velocity give wrong shapes.
+        NonFiniteLossError: the loss became NaN or infinite; the checkpoint stays that of before.
+        CheckpointError: the checkpoint file is damaged or belongs to another run.
+    """
+    _check_settings(steps, batch_size, learning_rate, ema_decay)
+    parameters = [p for p in velocity.parameters() if p.requires_grad]
+    if not parameters:
+        raise ValueError("the velocity has no trainable parameters; pass a torch.nn.Module")
+    if device is not None:
+        velocity.to(device)
+    device = parameters[0].device
+
+    optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+    average = _Average(parameters, ema_decay)
+    generator = torch.Generator(device).manual_seed(seed)
+    losses: list[float] = []
+    saved = None
+    if checkpoint is not None:
+        settings = {
+            "steps": steps,
+            "batch_size": batch_size,
+            "learning_rate": learning_rate,
+            "time_sampler": getattr(time_sampler, "__name__", repr(time_sampler)),
+            "ema_decay": ema_decay,
+            "seed": seed,
+            "shapes": [list(p.shape) for p in parameters],
+        }
+        saved = _Saved(Path(checkpoint), settings, parameters, optimizer, average, generator)
+        losses = saved.restore()
+
+    started = time.perf_counter()
+    try:
+        for step in _bar(range(len(losses), steps), steps, progress, losses):
+            x0, x1 = coupling.sample(batch_size, generator=generator, device=device)
+            t = time_sampler(batch_size, generator=generator, device=device)
+            loss = velocity_matching_loss(velocity, x0, x1, t)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise NonFiniteLossError(
+                    f"the loss became {value} in step {step}; lower learning_rate (now "
+                    f"{learning_rate:g}) or look for a division by zero in the velocity"
+                )
+            if step > 0:
+                average.update(parameters)  # weights enter once they have given a finite loss
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.param_groups[0]["lr"] = learning_rate * _learning_rate_factor(step / steps)
+            optimizer.step()
+            losses.append(value)
+            if saved is not None and ((step + 1) % max(1, steps // 20) == 0 or step + 1 == steps):
+                saved.save(losses)
+        average.update(parameters)
+    finally:
+        with torch.no_grad():
+            for parameter, value in zip(parameters, average.values, strict=True):
+                parameter.copy_(value)
+    return TrainingRun(torch.tensor(losses), len(losses), time.perf_counter() - started)
+
+
+class _Saved:
+    """The state of a run, gathered into and put back from its checkpoint file."""
+
+    def __init__(self, path, settings, parameters, optimizer, average, generator):
+        self.path, self.settings = path, settings
+        self.parameters, self.optimizer = parameters, optimizer
+        self.average, self.generator = average, generator
+
+    def save(self, losses: list[float]) -> None:
+        if not all(torch.isfinite(p).all() for p in self.parameters):
+            return  # the next loss will say so; the last good state stays
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        tensors |= {f"average.{i}": p for i, p in enumerate(self.average.values)}
+        tensors |= optimizer_tensors(self.optimizer)
+        tensors["generator"] = self.generator.get_state()
+        tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+        save_checkpoint(self.path, tensors, self.settings)
+
+    @torch.no_grad()
+    def restore(self) -> list[float]:
+        if not self.path.exists():
+            return []
+        tensors = load_checkpoint(self.path, self.settings)
+        try:
+            for i, parameter in enumerate(self.parameters):
+                parameter.copy_(tensors[f"parameter.{i}"])
+                self.average.values[i].copy_(tensors[f"average.{i}"])
+            restore_optimizer(self.optimizer, tensors)
+            self.generator.set_state(tensors["generator"])
+            losses = tensors["losses"].tolist()
+        except KeyError as error:
+            raise CheckpointError(f"{self.path} lacks {error}; delete it to start afresh") from None
+        self.average.updates = max(0, len(losses) - 1)
+        return losses
+
+
+def _bar(rest: range, steps: int, progress: bool, losses: list[float]) -> Iterable[int]:
+    """Run through the steps that are left, behind a progress bar that shows the recent loss."""
+    from tqdm.auto import tqdm  # a widget in a notebook, text in a terminal
+
+    # disable=None would also hide the bar in a log file; only the caller and TQDM_DISABLE decide.
+    off = {} if progress else {"disable": True}
+    with tqdm(total=steps, initial=steps - len(rest), desc="training", unit="step", **off) as bar:
+        for step in rest:
+            yield step
+            bar.update()
+            if (step + 1) % 100 == 0:
+                bar.set_postfix_str(f"loss {sum(losses[-100:]) / 100:.4f}", refresh=False)
+
+
+def _check_settings(steps: int, batch_size: int, learning_rate: float, ema_decay: float) -> None:
+    check_count("steps", steps)
+    check_count("batch_size", batch_size)
+    if not (math.isfinite(learning_rate) and learning_rate > 0):
+        raise ValueError(f"learning_rate = {learning_rate}, but it must be positive and finite")
+    if not 0 <= ema_decay < 1:
+        raise ValueError(f"ema_decay = {ema_decay}, but it must be in [0, 1)")
