@@ -1,0 +1,51 @@
+# The commands of this project; `make help` lists them. Each sets up what it needs by itself.
+# PYTHON=python3.12 chooses the Python that .venv is made with; pip's PIP_* variables are passed on.
+
+BIN := .venv/bin
+NOTEBOOKS := find book -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*'
+
+.PHONY: help setup book serve lab test lint format lock clean
+
+help: ## list the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+setup: ## make .venv from requirements.lock; does nothing when it is up to date
+	@$(or $(PYTHON),python3) scripts/setup_env.py $(PYTHON)
+
+# Warnings are errors. There are no progress bars in a static page.
+book: setup ## build the book into _build/html
+	TQDM_DISABLE=1 $(BIN)/jupyter-book build . -W --keep-going
+	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+
+serve: book ## build the book and serve it on http://localhost:8000
+	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
+
+lab: setup ## open the chapters in JupyterLab
+	$(BIN)/jupyter lab book
+
+# The quick parts first. nbval runs one notebook per worker, with one thread each.
+test: setup lint ## run everything: lint, unit tests, notebooks, the built site
+	$(BIN)/python -m scripts.find_chromium
+	$(BIN)/pytest tests/unit tests/project -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout 120 book \
+		-n 2 --dist loadfile -p no:cacheprovider
+	$(MAKE) book
+	$(BIN)/pytest tests/site tests/notebooks tests/launch
+
+lint: setup ## check code, notebooks and spelling
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(NOTEBOOKS) -exec $(BIN)/nbstripout --keep-id --verify {} +
+	$(BIN)/codespell
+
+format: setup ## put code and notebooks in shape
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(NOTEBOOKS) -exec $(BIN)/nbstripout --keep-id {} +
+
+lock: ## write requirements.lock anew, with today's versions
+	$(or $(PYTHON),python3.11) -m scripts.lock
+
+clean: ## remove what was built (.venv stays)
+	rm -rf _build build colab *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
