@@ -1,0 +1,49 @@
+"""How the build executes notebooks: in a fixed environment, and again when their imports change.
+
+MyST-NB's cache knows a notebook by its own cells alone, so a change in `rfteach` would leave old
+outputs on the pages. Here the cache lives in a folder named after everything else that decides the
+outputs: the package's files, the lock and the Python version. To Sphinx a new name is a changed
+setting, so it reads every page anew as well.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+# A progress bar says nothing on a page; figures come from the inline backend in any shell.
+KERNEL_ENVIRONMENT = {
+    "TQDM_DISABLE": "1",
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+}
+
+
+def fingerprint(root: Path) -> str:
+    """Name the state of the package, the lock and the Python version, for the book at `root`."""
+    package = (
+        path for path in (root / "rfteach").rglob("*") if path.is_file() and path.suffix != ".pyc"
+    )
+    digest = hashlib.sha256("{}.{}".format(*sys.version_info).encode())
+    for path in sorted([*package, root / "requirements.lock"]):
+        if path.exists():
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def choose_cache(app, config):
+    """Point MyST-NB at this fingerprint's folder, and drop the folders of earlier ones."""
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    current = caches / fingerprint(Path(app.srcdir))
+    for old in caches.glob("*"):
+        if old != current:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    config.nb_execution_cache_path = str(current)
+    os.environ.update(KERNEL_ENVIRONMENT)
+
+
+def setup(app):
+    """Register with Sphinx."""
+    app.connect("config-inited", choose_cache)
+    return {"version": "1", "parallel_read_safe": True}
