@@ -11,30 +11,34 @@ from torch import Tensor
 EXTRAS = {"ot": ("POT", "metrics"), "torchdiffeq": ("torchdiffeq", "solvers")}
 
 
-def check_points(name: str, points: Tensor) -> None:
-    """Raise unless `points` is a floating-point tensor of shape (batch, *event)."""
-    if not isinstance(points, Tensor):
+def check_real(name: str, values: Tensor) -> None:
+    """Raise unless `values` is a floating-point tensor."""
+    if not isinstance(values, Tensor):
         raise TypeError(
-            f"{name} must be a torch.Tensor, not {type(points).__name__}; "
+            f"{name} must be a torch.Tensor, not {type(values).__name__}; "
             f"convert it with torch.as_tensor({name}, dtype=torch.float32)"
         )
-    if not points.is_floating_point():
+    if not values.is_floating_point():
         raise TypeError(
-            f"{name} has dtype {points.dtype}, but positions are real numbers; "
-            f"pass {name}.float()"
+            f"{name} has dtype {values.dtype}, but it must hold real numbers; pass {name}.float()"
         )
+
+
+def check_points(name: str, points: Tensor) -> None:
+    """Raise unless `points` is a floating-point tensor of shape (batch, *event), not empty."""
+    check_real(name, points)
     if points.ndim < 2:
         raise ValueError(
             f"{name} has shape {tuple(points.shape)}, but points are (batch, *event); "
             f"for numbers on a line pass {name}.reshape(-1, 1)"
         )
+    if points.numel() == 0:
+        raise ValueError(f"{name} is empty (shape {tuple(points.shape)}); pass at least one point")
 
 
 def check_data(name: str, points: Tensor) -> None:
-    """Raise unless `points` is also non-empty and finite, so that it can serve as data."""
+    """Raise unless `points` is also finite, so that it can serve as data."""
     check_points(name, points)
-    if points.numel() == 0:
-        raise ValueError(f"{name} is empty (shape {tuple(points.shape)}); pass at least one point")
     bad = ~torch.isfinite(points).flatten(1).all(dim=1)
     if bad.any():
         raise ValueError(
@@ -51,6 +55,11 @@ def check_pair(x0: Tensor, x1: Tensor, *, names: tuple[str, str] = ("x0", "x1"))
         raise ValueError(
             f"{names[0]} has shape {tuple(x0.shape)} and {names[1]} has shape "
             f"{tuple(x1.shape)}; a pair needs one row of each, of the same event shape"
+        )
+    if x0.dtype != x1.dtype:
+        raise TypeError(
+            f"{names[0]} has dtype {x0.dtype} and {names[1]} has dtype {x1.dtype}; "
+            f"convert one with .to({x0.dtype})"
         )
     check_same_device(names[0], x0, names[1], x1)
 
@@ -72,7 +81,7 @@ def check_times(t: Tensor, x: Tensor) -> None:
     outside = ~((t >= 0) & (t <= 1))  # written so that NaN counts as outside
     if outside.any():
         raise ValueError(
-            f"t = {t[outside][0].item():g} lies outside [0, 1]; "
+            f"t = {t[outside][0].item()} lies outside [0, 1]; "
             f"here t = 0 is the source and t = 1 the data"
         )
 
@@ -100,7 +109,7 @@ def check_velocity_output(v: Tensor, x: Tensor) -> None:
 def check_count(name: str, value: int) -> None:
     """Raise unless `value` is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} must be an integer, not {value!r}")
+        raise TypeError(f"{name} must be an integer, not {value!r}; pass an int")
     if value < 1:
         raise ValueError(f"{name} = {value}, but it must be at least 1")
 

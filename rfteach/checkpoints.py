@@ -6,8 +6,10 @@ header. Reading it executes nothing.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -61,6 +63,14 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
                 f"{name} = {settings.get(name)}; {again}"
             )
     return tensors
+
+
+def function_name(function: Callable) -> str:
+    """Name a function in the same way in every process, with the arguments bound to it."""
+    if isinstance(function, functools.partial):
+        bound = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+        return f"{function_name(function.func)}({', '.join(bound)})"
+    return getattr(function, "__qualname__", type(function).__qualname__)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

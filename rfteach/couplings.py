@@ -41,9 +41,16 @@ class IndependentCoupling:
 
     Raises:
         ValueError: the event shapes differ.
+        TypeError: one of them is not a distribution.
     """
 
     def __init__(self, source: Distribution, target: Distribution):
+        for name, ends in (("source", source), ("target", target)):
+            if not hasattr(ends, "event_shape"):
+                raise TypeError(
+                    f"the {name} is of type {type(ends).__name__}, which is no distribution; "
+                    f"wrap a tensor of points in Empirical(points)"
+                )
         if tuple(source.event_shape) != tuple(target.event_shape):
             raise ValueError(
                 f"the source has points of shape {tuple(source.event_shape)} and the target of "
@@ -66,7 +73,7 @@ class IndependentCoupling:
 
 
 class PairedCoupling:
-    """A finite list of pairs, drawn with replacement: row i of `x0` always comes with row i of `x1`.
+    """A finite list of pairs, drawn with replacement: row i of `x0` comes with row i of `x1`.
 
     Args:
         x0: source points, shape (n, *event).

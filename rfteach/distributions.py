@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data
+from rfteach._checks import check_count, check_data, check_real, check_same_device
 
 
 class Distribution(Protocol):
@@ -91,8 +91,9 @@ class GaussianMixture(_Sampler):
         weights: shape (k,), non-negative; rescaled to sum to 1. Equal when None.
 
     Raises:
-        ValueError: shapes disagree, a value is not finite, a std or a weight is negative, or all
-            weights are zero.
+        ValueError: shapes or devices disagree, a value is not finite, a std or a weight is
+            negative, or all weights are zero.
+        TypeError: an argument is not a floating-point tensor.
     """
 
     def __init__(
@@ -102,8 +103,15 @@ class GaussianMixture(_Sampler):
         weights: Float[Tensor, " k"] | None = None,
     ):
         check_data("means", means)
-        weights = torch.ones_like(stds) if weights is None else weights
+        if means.ndim != 2:
+            raise ValueError(
+                f"means has shape {tuple(means.shape)}, but it must be (k, dim); "
+                f"for images pass means.flatten(1)"
+            )
+        weights = means.new_ones(len(means)) if weights is None else weights
         for name, values in (("stds", stds), ("weights", weights)):
+            check_real(name, values)
+            check_same_device(name, values, "means", means)
             if values.shape != means.shape[:1]:
                 raise ValueError(
                     f"{name} has shape {tuple(values.shape)}, but {len(means)} means need "
@@ -114,7 +122,7 @@ class GaussianMixture(_Sampler):
         if weights.sum() == 0:
             raise ValueError("all weights are 0; give at least one component a positive weight")
         self.means = means
-        self.stds = stds
+        self.stds = stds.to(means.dtype)
         self.weights = weights / weights.sum()
         self.event_shape = tuple(means.shape[1:])
 

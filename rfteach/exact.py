@@ -1,4 +1,4 @@
-"""The optimal velocity in closed form, for a Gaussian source and a mixture of Gaussians as target."""
+"""The optimal velocity in closed form: Gaussian source, mixture of Gaussians as target."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def mixture_velocity(mixture: GaussianMixture) -> Velocity:
     ) -> Float[Tensor, "batch dim"]:
         check_points("x", x)
         check_times(t, x)
+        if x.shape[1:] != mixture.event_shape:
+            raise ValueError(
+                f"x has shape {tuple(x.shape)}, but the points of this mixture have shape "
+                f"{mixture.event_shape}; pass x of shape (batch, {mixture.event_shape[0]})"
+            )
         means, stds, weights = (
             p.to(x) for p in (mixture.means, mixture.stds, mixture.weights)
         )  # (k, dim), (k,), (k,)

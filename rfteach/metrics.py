@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_data, check_pair, check_same_device, optional
+from rfteach._checks import check_data, check_pair, check_points, check_same_device, optional
 from rfteach.solvers import Trajectory
 
 
@@ -123,9 +123,11 @@ def energy_distance(a: Float[Tensor, "n *event"], b: Float[Tensor, "m *event"]) 
 
 
 def _check_samples(a: Tensor, b: Tensor) -> None:
+    check_points("a", a)
+    check_points("b", b)
+    check_same_device("a", a, "b", b)
     check_data("a", a)
     check_data("b", b)
-    check_same_device("a", a, "b", b)
     if a.shape[1:] != b.shape[1:]:
         raise ValueError(
             f"a has points of shape {tuple(a.shape[1:])} and b of shape {tuple(b.shape[1:])}; "

@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_points, check_velocity_output, optional
+from rfteach._checks import check_count, check_data, check_velocity_output, optional
 from rfteach.losses import Velocity
 
 
@@ -29,8 +29,8 @@ class Trajectory:
         complete: whether every solver step was kept; False for `keep="end"`.
     """
 
-    times: Float[Tensor, " k+1"]
-    states: Float[Tensor, "k+1 n *event"]
+    times: Float[Tensor, " times"]
+    states: Float[Tensor, "times n *event"]
     evaluations: int
     complete: bool = True
 
@@ -84,7 +84,7 @@ def _rk4_step(v: _Counted, x: Tensor, t0: float, t1: float) -> Tensor:
 
 @torch.no_grad()
 def _solve(step: Step, velocity: Velocity, x0: Tensor, steps: int, keep: str) -> Trajectory:
-    check_points("x0", x0)
+    check_data("x0", x0)
     check_count("steps", steps)
     if keep not in ("path", "end"):
         raise ValueError(f'keep = {keep!r}, but it must be "path" or "end"')
@@ -117,8 +117,8 @@ def euler(
         keep: "path" keeps every state; "end" only the first and the last, in constant memory.
 
     Raises:
-        ValueError: `steps` is below 1, `keep` is another word, or the velocity returns a wrong
-            shape.
+        ValueError: `steps` is below 1, `keep` is another word, `x0` is empty or not finite, or
+            the velocity returns a wrong shape.
         TypeError: `x0` is not a floating-point tensor.
     """
     return _solve(_euler_step, velocity, x0, steps, keep)
@@ -175,11 +175,13 @@ def dopri5(
         A trajectory whose times are the accepted steps, so they are not evenly spaced.
 
     Raises:
-        ValueError: a tolerance is not positive, or the velocity returns a wrong shape.
+        ValueError: a tolerance is not positive, `x0` is empty or not finite, or the velocity
+            returns a wrong shape.
+        ArithmeticError: no step size satisfies the tolerances.
         TypeError: `x0` is not a floating-point tensor.
         ImportError: torchdiffeq is not installed.
     """
-    check_points("x0", x0)
+    check_data("x0", x0)
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
         if not tolerance > 0:
             raise ValueError(f"{name} = {tolerance}, but a tolerance must be positive")
@@ -189,7 +191,7 @@ def dopri5(
 
     class Recorder(torch.nn.Module):  # torchdiffeq looks for this callback on the function
         def forward(self, t, x):
-            return v(x, t)
+            return v(x, t.clamp(max=1.0))  # its guess at a first step can reach past t = 1
 
         def callback_accept_step(self, t, x, dt):
             times.append(float(t))
@@ -199,6 +201,14 @@ def dopri5(
     # velocity is defined, and interpolates back.
     ends = torch.tensor([0.0, 1.0], device=x0.device, dtype=torch.float64)
     options = {"dtype": torch.float64, "step_t": ends[1:]}
-    end = odeint(Recorder(), x0, ends, rtol=rtol, atol=atol, method="dopri5", options=options)[-1]
+    try:
+        _, end = odeint(
+            Recorder(), x0, ends, rtol=rtol, atol=atol, method="dopri5", options=options
+        )
+    except AssertionError as error:  # torchdiffeq's way of saying that it cannot go on
+        raise ArithmeticError(
+            f"dopri5 failed after {len(times)} steps ({error}): the velocity is not finite, or "
+            f"rtol = {rtol} and atol = {atol} ask for more than {x0.dtype} can hold"
+        ) from error
     kept = torch.tensor([*times, 1.0], device=x0.device, dtype=x0.dtype)
     return Trajectory(kept, torch.stack([*states, end]), v.calls)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from rfteach._checks import check_count
 from rfteach.checkpoints import (
     CheckpointError,
+    function_name,
     load_checkpoint,
     optimizer_tensors,
     restore_optimizer,
@@ -29,7 +30,7 @@ from rfteach.times import TimeSampler, stratified_times
 
 
 class NonFiniteLossError(ArithmeticError):
-    """The loss became NaN or infinite; the message names the step."""
+    """The loss (or a weight) became NaN or infinite; the message names the step."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class _Average:
                 average.lerp_(parameter, 1 - share)
 
 
-def _learning_rate_factor(progress: float) -> float:
+def _factor(progress: float) -> float:
     """Rise linearly over the first tenth of the run, then fall to 0 along a cosine."""
     if progress < 0.1:
         return progress / 0.1
@@ -120,13 +121,19 @@ def train(
 
     Raises:
         ValueError: a setting is out of range, or the coupling or the velocity give wrong shapes.
+        TypeError: the velocity is not a module, or a number is not an integer.
         NonFiniteLossError: the loss became NaN or infinite; the checkpoint stays that of before.
         CheckpointError: the checkpoint file is damaged or belongs to another run.
     """
     _check_settings(steps, batch_size, learning_rate, ema_decay)
+    if not isinstance(velocity, nn.Module):
+        raise TypeError(
+            f"the velocity is of type {type(velocity).__name__}, which has no weights to train; "
+            f"pass a torch.nn.Module such as VelocityMLP(dim)"
+        )
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     if not parameters:
-        raise ValueError("the velocity has no trainable parameters; pass a torch.nn.Module")
+        raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
     if device is not None:
         velocity.to(device)
     device = parameters[0].device
@@ -141,7 +148,7 @@ def train(
             "steps": steps,
             "batch_size": batch_size,
             "learning_rate": learning_rate,
-            "time_sampler": getattr(time_sampler, "__name__", repr(time_sampler)),
+            "time_sampler": function_name(time_sampler),
             "ema_decay": ema_decay,
             "seed": seed,
             "shapes": [list(p.shape) for p in parameters],
@@ -149,6 +156,10 @@ def train(
         saved = _Saved(Path(checkpoint), settings, parameters, optimizer, average, generator)
         losses = saved.restore()
 
+    way_out = (
+        f"lower learning_rate (now {learning_rate:g}), or look for NaN in what the coupling gives "
+        f"and for a division by zero in the velocity"
+    )
     started = time.perf_counter()
     try:
         for step in _bar(range(len(losses), steps), steps, progress, losses):
@@ -157,19 +168,18 @@ def train(
             loss = velocity_matching_loss(velocity, x0, x1, t)
             value = loss.item()
             if not math.isfinite(value):
-                raise NonFiniteLossError(
-                    f"the loss became {value} in step {step}; lower learning_rate (now "
-                    f"{learning_rate:g}) or look for a division by zero in the velocity"
-                )
+                raise NonFiniteLossError(f"the loss became {value} in step {step}; {way_out}")
             if step > 0:
                 average.update(parameters)  # weights enter once they have given a finite loss
             optimizer.zero_grad()
             loss.backward()
-            optimizer.param_groups[0]["lr"] = learning_rate * _learning_rate_factor(step / steps)
+            optimizer.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
             optimizer.step()
             losses.append(value)
             if saved is not None and ((step + 1) % max(1, steps // 20) == 0 or step + 1 == steps):
                 saved.save(losses)
+        if not all(torch.isfinite(p).all() for p in parameters):
+            raise NonFiniteLossError(f"weights not finite after step {len(losses) - 1}; {way_out}")
         average.update(parameters)
     finally:
         with torch.no_grad():
