@@ -1,0 +1,65 @@
+"""A browser and a server on loopback, for the tests of the built site."""
+
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from scripts.find_chromium import find_chromium
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "_build" / "html"
+# No name is looked up, so that a request to another host goes nowhere; the checks still see it.
+OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
+CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", OFFLINE]
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    """Serves files without a line on stderr for each."""
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def serve():
+    """A function that serves a folder on 127.0.0.1 and returns its address."""
+    servers = []
+
+    def start(folder: Path) -> str:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def open_context(browser):
+    """A function that gives the browser's context for a colour scheme and a width in pixels."""
+    contexts = {}
+
+    def open_one(scheme: str, width: int):
+        if (scheme, width) not in contexts:
+            contexts[scheme, width] = browser.new_context(
+                color_scheme=scheme, viewport={"width": width, "height": 900}
+            )
+        return contexts[scheme, width]
+
+    return open_one

@@ -1,0 +1,150 @@
+"""What a page of the built book must hold to: functions that return the problems they find."""
+
+import gzip
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from axe_playwright_python.sync_playwright import Axe
+from bs4 import BeautifulSoup
+
+LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
+
+# Formulas that MathJax left alone or could not read. Code may hold dollar signs.
+UNREAD_MATH = r"""() => {
+  const found = [];
+  for (const formula of document.querySelectorAll(".math"))
+    if (!formula.querySelector("mjx-container")) found.push("not typeset: " + formula.textContent);
+  for (const error of document.querySelectorAll("mjx-merror, [data-mjx-error]"))
+    found.push("TeX error: " + (error.getAttribute("data-mjx-error") ?? error.textContent));
+  const code = "pre, code, script, style, mjx-container";
+  const walker = document.createTreeWalker(document.querySelector("main") ?? document.body,
+                                           NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode, parent = text.parentElement;
+    if (/\$|\\\(|\\\[/.test(text.data) && !parent.closest(code))
+      found.push("raw TeX: " + text.data.trim());
+  }
+  return found;
+}"""
+
+# A box whose content is wider than itself scrolls or spills over. Code, tables and formulas may
+# scroll in boxes of their own; the page and its sections may not.
+TOO_WIDE = """() =>
+  [document.documentElement, ...document.querySelectorAll("body, main, article, section, figure")]
+    .filter((box) => box.scrollWidth > box.clientWidth + 1)
+    .map((box) => `<${box.localName} id="${box.id}"> is ${box.clientWidth} px wide, its content ` +
+                  `${box.scrollWidth} px`)
+"""
+
+BROKEN_IMAGES = """async () => {
+  const broken = [];
+  for (const image of document.images) {
+    await image.decode().catch(() => null);
+    if (!image.naturalWidth) broken.push(image.getAttribute("src"));
+  }
+  return broken;
+}"""
+
+
+class Visit:
+    """One page, loaded in the browser, with all that it asked for and complained about."""
+
+    def __init__(self, context, url: str):
+        self.url, self.problems = url, []
+        self.page = context.new_page()
+        self.page.on("request", self._note_request)
+        self.page.on("response", self._note_response)
+        self.page.on("console", self._note_message)
+        self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        self.page.goto(url, wait_until="load")
+        self.page.evaluate("window.MathJax?.startup?.promise")
+
+    def _note_request(self, request):
+        address = urlsplit(request.url)
+        if (
+            address.scheme not in ("data", "blob")
+            and address.hostname != urlsplit(self.url).hostname
+        ):
+            self.problems.append(f"request to another host: {request.url}")
+
+    def _note_response(self, response):
+        if response.status >= 400:
+            self.problems.append(f"missing file: {response.url} ({response.status})")
+
+    def _note_message(self, message):
+        if message.type in ("error", "warning"):
+            self.problems.append(f"console {message.type}: {message.text}")
+
+    def look(self) -> list[str]:
+        """Run all checks that need a browser."""
+        problems = self.problems
+        problems += [f"formula {each}" for each in self.page.evaluate(UNREAD_MATH)]
+        problems += [f"broken image: {each}" for each in self.page.evaluate(BROKEN_IMAGES)]
+        problems += [f"too wide: {each}" for each in self.page.evaluate(TOO_WIDE)]
+        problems += self._inaccessible()
+        return problems
+
+    def _inaccessible(self) -> list[str]:
+        """Ask axe-core; tell of what it calls serious or critical."""
+        # Without "preload" axe does not fetch the style sheets again, from wrong addresses.
+        violations = Axe().run(self.page, options={"preload": False}).response["violations"]
+        return [
+            f"{violation['impact']} for accessibility: {violation['id']} ({violation['help']}), "
+            + ", ".join(node["html"][:150] for node in violation["nodes"][:3])
+            for violation in violations
+            if violation["impact"] in ("serious", "critical")
+        ]
+
+
+@contextmanager
+def visit(context, url: str):
+    """Load a page, and close it in the end."""
+    visited = Visit(context, url)
+    try:
+        yield visited
+    finally:
+        visited.page.close()
+
+
+class Site:
+    """The files of a built site; each page is parsed once."""
+
+    def __init__(self, root: Path):
+        self.root = root.resolve()
+        self._parsed = {}
+
+    def pages(self) -> list[str]:
+        """All pages, as paths below the root."""
+        return sorted(path.relative_to(self.root).as_posix() for path in self.root.rglob("*.html"))
+
+    def _parse(self, path: Path) -> BeautifulSoup:
+        if path not in self._parsed:
+            self._parsed[path] = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        return self._parsed[path]
+
+    def dead_links(self, page: str) -> list[str]:
+        """Find links to files or anchors that are not there, and malformed addresses elsewhere."""
+        path = self.root / page
+        links = [tag["href"] for tag in self._parse(path).find_all("a", href=True)]
+        return [f"dead link: {link}" for link in links if not self._is_alive(path, link)]
+
+    def _is_alive(self, page: Path, link: str) -> bool:
+        address = urlsplit(link)
+        if address.scheme in ("http", "https"):
+            return bool(re.fullmatch(r"[\w-]+(\.[\w-]+)+", address.netloc)) and " " not in link
+        if address.scheme:
+            return address.scheme == "mailto" and "@" in address.path
+        target = (page.parent / unquote(address.path)).resolve() if address.path else page
+        if not target.is_file() or not target.is_relative_to(self.root):
+            return False
+        anchor = unquote(address.fragment)
+        return not anchor or self._parse(target).find(id=anchor) is not None
+
+    def weight(self, page: str) -> int:
+        """Count the bytes of a page and its images, each gzip'd."""
+        path = self.root / page
+        images = {tag["src"] for tag in self._parse(path).find_all("img", src=True)}
+        files = [path, *(path.parent / image for image in images if "://" not in image)]
+        return sum(len(gzip.compress(file.read_bytes())) for file in files)
