@@ -57,7 +57,10 @@ def find_repository(environment: dict, root: Path) -> Repository | None:
     if on_github := environment.get("GITHUB_REPOSITORY"):
         return parse(on_github, environment.get("GITHUB_SERVER_URL", "https://github.com"))
     command = ["git", "-C", str(root), "config", "--get", "remote.origin.url"]
-    remote = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    try:
+        remote = subprocess.run(command, capture_output=True, text=True).stdout
+    except FileNotFoundError:  # a copy of the files, on a machine without git
+        return None
     repository = ADDRESS.fullmatch(remote.strip()) and parse(remote)
     return repository if repository and repository.server == "https://github.com" else None
 

@@ -1,0 +1,112 @@
+"""The copies for Colab, and the wheel: one of them runs where there is no rfteach yet."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CHAPTERS = sorted(path.name for path in (ROOT / "book").glob("*.ipynb"))
+
+
+def make_copies(out: Path, *source: str) -> Path:
+    """Run the script."""
+    script = [sys.executable, ROOT / "scripts" / "make_colab.py", "--out", out, *source]
+    subprocess.run(script, check=True)
+    return out
+
+
+def markdown(path: Path) -> str:
+    """Return the text of a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+
+
+@pytest.fixture(scope="module")
+def copies(tmp_path_factory) -> Path:
+    """Make the copies as publishing does."""
+    out = tmp_path_factory.mktemp("colab")
+    return make_copies(out, "--repository", "ada/book", "--commit", "abc123")
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_each_copy_is_the_chapter_after_a_cell_that_installs(copies, name):
+    chapter = nbformat.read(ROOT / "book" / name, as_version=4)
+    copy = nbformat.read(copies / name, as_version=4)
+    nbformat.validate(copy)
+    code = [cell.source for cell in chapter.cells if cell.cell_type == "code"]
+    copied = [cell.source for cell in copy.cells if cell.cell_type == "code"]
+    if any("rfteach" in each for each in code):
+        assert copy.cells[0].id == "install-rfteach"
+        assert "git+https://github.com/ada/book@abc123" in copied.pop(0)
+    assert copied == code
+
+
+def test_links_lead_where_the_reader_can_follow(copies):
+    chapter, copy = (markdown(folder / "01_flows.ipynb") for folder in (ROOT / "book", copies))
+    assert "](02_interpolation.ipynb)" in chapter and "](references.md)" in chapter
+    colab = "https://colab.research.google.com/github/ada/book/blob/gh-pages/colab/"
+    assert f"]({colab}02_interpolation.ipynb)" in copy
+    assert "](https://ada.github.io/book/book/references.html)" in copy
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    """Build the wheel, from a copy of what git knows, so that no leftovers get into it."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    git = ["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard", "--", "rfteach"]
+    listed = subprocess.run(git, check=True, capture_output=True, text=True).stdout
+    names = [*listed.strip("\0").split("\0"), "pyproject.toml", "README.md", "LICENSE"]
+    for name in [*names, "LICENSE-text"]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_bytes((ROOT / name).read_bytes())
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", out, source], check=True)
+    return next(out.glob("rfteach-*.whl"))
+
+
+@pytest.fixture
+def empty_environment(tmp_path) -> Path:
+    """Make an environment that has all of ours but rfteach; return its Python.
+
+    The packages are linked one by one into a folder that a .pth file names. Neither rfteach nor
+    the .pth file of its editable installation is among them.
+    """
+    venv.create(tmp_path / "env")
+    python = tmp_path / "env" / "bin" / "python"
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "rfteach" not in path.name and path.suffix != ".pth":
+            (packages / path.name).symlink_to(path)
+    inside = subprocess.run(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.strip()
+    (Path(inside) / "packages.pth").write_text(f"{packages}\n")
+    return python
+
+
+def test_a_copy_runs_where_there_is_no_rfteach(tmp_path, wheel, empty_environment):
+    copies = make_copies(tmp_path / "colab", "--source", str(wheel))
+    hidden = ("PYTHONPATH", "VIRTUAL_ENV", "JUPYTER_PATH")
+    variables = {name: value for name, value in os.environ.items() if name not in hidden}
+    variables |= {"PIP_NO_INDEX": "1", "TQDM_DISABLE": "1"}  # what it needs is there already
+
+    def run(*arguments) -> str:
+        command = [empty_environment, *arguments]
+        done = subprocess.run(command, cwd=copies, env=variables, capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    where = ("-c", "import rfteach; print(rfteach.__file__)")
+    assert "No module named 'rfteach'" in run(*where)
+    log = run("-m", "nbconvert", "--execute", "--to", "notebook", "--output=done", "01_flows.ipynb")
+    assert (copies / "done.ipynb").exists(), log
+    assert run(*where).startswith(str(tmp_path / "env"))
