@@ -63,9 +63,9 @@ def _install() -> None:
         subprocess.run(["apt-get", "install", "-y", "chromium"])
         if shutil.which("chromium"):
             return
-    playwright = [sys.executable, "-m", "playwright", "install", "chromium"]
-    # --with-deps adds the system libraries that it needs, for which one has to be root.
-    subprocess.run(playwright + ["--with-deps"] * root)
+    # The system libraries that it needs can be added too, but only by root.
+    libraries = ["--with-deps"] if root else []
+    subprocess.run([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
 
 
 def main() -> None:

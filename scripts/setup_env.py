@@ -5,7 +5,7 @@ It installs the exact versions of requirements.lock and then rfteach itself, edi
 .venv is up to date it does nothing. PYTHON chooses the interpreter; without it, an existing
 .venv keeps its own.
 
-Standard library only, and old syntax only, so that an old Python can still say that it is too old.
+Standard library only, and syntax of Python 3.6, so that an old Python can say that it is too old.
 """
 
 import fcntl
@@ -64,25 +64,23 @@ def choose(wanted):
     for name in [wanted] if wanted else CANDIDATES:
         found = inspect(name)
         if found is None:
-            problems.append("{} is not here, or does not run".format(name))
+            problems.append(f"{name} is not here, or does not run")
             continue
         version, executable, can_make_venv = found
         if not supported(version):
-            problems.append("{} is Python {}".format(name, dotted(version)))
+            problems.append(f"{name} is Python {dotted(version)}")
         elif not can_make_venv:
             problems.append(
-                "{} (Python {}) cannot make virtual environments, its module ensurepip is missing; "
-                "on Debian and Ubuntu: sudo apt install python{}-venv".format(
-                    name, dotted(version), dotted(version[:2])
-                )
+                f"{name} (Python {dotted(version)}) lacks ensurepip, so it cannot make a virtual "
+                f"environment; on Debian: sudo apt install python{dotted(version[:2])}-venv"
             )
         else:
             return version, executable
+    listed = "\n  ".join(problems)
     sys.exit(
-        "The book needs Python {} to {}, with venv and ensurepip.\n  {}\n"
-        "Install one of these Pythons, then name it, for example: make setup PYTHON=python3.12".format(
-            dotted(OLDEST), dotted(NEWEST), "\n  ".join(problems)
-        )
+        f"The book needs Python {dotted(OLDEST)} to {dotted(NEWEST)}, with venv and ensurepip.\n"
+        f"  {listed}\n"
+        "Install one of these Pythons, then name it, for example: make setup PYTHON=python3.12"
     )
 
 
@@ -100,12 +98,8 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def main():
-    """Bring .venv up to date."""
-    wanted = sys.argv[1] if len(sys.argv) > 1 else None
-    # A second make at the same time waits here until the first has finished its set-up.
-    fcntl.flock(os.open(str(ROOT), os.O_RDONLY), fcntl.LOCK_EX)
-
+def set_up(wanted=None):
+    """Bring .venv up to date, with the Python called `wanted` if one is given."""
     stamp = json.loads(STAMP.read_text()) if STAMP.exists() else {}
     current = inspect(VENV_PYTHON)  # None as well when the Python it was made from has gone
     if wanted or not current or not supported(current[0]):
@@ -118,7 +112,7 @@ def main():
     package = digest(ROOT / "pyproject.toml")
 
     if not current or stamp.get("environment") != environment:
-        print("Setting up .venv with Python {} (some minutes, 1.6 GB)".format(dotted(version)))
+        print(f"Setting up .venv with Python {dotted(version)} (some minutes, 1.6 GB)")
         run(executable, "-m", "venv", "--clear", VENV)
         run(VENV_PYTHON, "-m", "pip", "install", "--requirement", LOCK)
         stamp = {"environment": environment}
@@ -132,4 +126,6 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    # A second make at the same time waits here until the first has finished its set-up.
+    fcntl.flock(os.open(str(ROOT), os.O_RDONLY), fcntl.LOCK_EX)
+    set_up(*sys.argv[1:])

@@ -1,0 +1,105 @@
+"""environment.yml, pyproject.toml and requirements.lock describe one environment."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# What environment.yml names itself, so that its reader sees what the book is made with.
+NAMED = {"jupyter-book", "jupyterlab", "torch", "matplotlib", "ipywidgets", "nbval"}
+
+
+def pins(lines: list[str]) -> dict[str, str]:
+    """Read name==version lines into {name: version}."""
+    requirements = [Requirement(line) for line in lines if not line.startswith(("#", "-"))]
+    found = {}
+    for requirement in requirements:
+        specifier = str(requirement.specifier)
+        assert specifier.startswith("==") and "*" not in specifier, f"no exact pin: {requirement}"
+        found[canonicalize_name(requirement.name)] = specifier.removeprefix("==")
+    return found
+
+
+def disagreements(pyproject: str, lock: str, environment: str) -> list[str]:
+    """Compare the contents of the three files; say every disagreement in a sentence."""
+    project = tomllib.loads(pyproject)["project"]
+    locked = pins(lock.splitlines())
+    dependencies = yaml.safe_load(environment)["dependencies"]
+    (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    (python,) = [entry for entry in dependencies if str(entry).startswith("python=")]
+    problems = []
+
+    extras = project["optional-dependencies"].values()
+    for text in project["dependencies"] + [text for extra in extras for text in extra]:
+        wanted = Requirement(text)
+        name = canonicalize_name(wanted.name)
+        if name == project["name"]:  # the extra `dev` is made of the others
+            continue
+        if name not in locked:
+            problems.append(f"pyproject.toml needs {name}, which the lock lacks")
+        elif locked[name] not in wanted.specifier:
+            problems.append(f"pyproject.toml wants {wanted}, the lock has {locked[name]}")
+
+    named = pins(pip)
+    for name in sorted(NAMED - named.keys()):
+        problems.append(f"environment.yml does not name {name}")
+    for name, version in named.items():
+        if locked.get(name) != version:
+            problems.append(f"environment.yml has {name} {version}, the lock {locked.get(name)}")
+    for line in ("-r requirements.lock", "-e ."):
+        if line not in pip:
+            problems.append(f"environment.yml lacks {line}")
+
+    version = python.removeprefix("python=")
+    if version not in SpecifierSet(project["requires-python"]):
+        problems.append(
+            f"environment.yml has Python {version}, outside {project['requires-python']}"
+        )
+    return problems
+
+
+@pytest.fixture
+def files() -> dict[str, str]:
+    names = {
+        "pyproject": "pyproject.toml",
+        "lock": "requirements.lock",
+        "environment": "environment.yml",
+    }
+    return {key: (ROOT / name).read_text(encoding="utf-8") for key, name in names.items()}
+
+
+def test_the_three_files_agree(files):
+    assert disagreements(**files) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "problem"),
+    [
+        ("lock", "\ntorch==2.13.0\n", "\ntorch==2.12.0\n", "environment.yml has torch 2.13.0"),
+        ("lock", "\ntorch==2.13.0\n", "\ntorch==2.1.0\n", "pyproject.toml wants torch>=2.4"),
+        ("lock", "\nPOT==", "\nPAN==", "pyproject.toml needs pot"),
+        ("environment", "python=3.11", "python=3.10", "environment.yml has Python 3.10"),
+        ("environment", "- nbval==", "- nb==", "environment.yml does not name nbval"),
+        ("environment", "- -r requirements.lock", "", "lacks -r requirements.lock"),
+        ("environment", "- -e .", "", "lacks -e ."),
+        ("pyproject", '"hypothesis>=6', '"hypothesis>=9000', "wants hypothesis>=9000"),
+        ("pyproject", '"numpy>=', '"notnumpy>=', "needs notnumpy"),
+    ],
+)
+def test_a_disagreement_is_found(files, file, old, new, problem):
+    changed = files[file].replace(old, new)
+    assert changed != files[file]
+    found = disagreements(**{**files, file: changed})
+    assert any(problem in sentence for sentence in found), found
+
+
+def test_a_loose_version_in_the_lock_is_refused(files):
+    loose = files["lock"].replace("\nnumpy==", "\nnumpy>=")
+    with pytest.raises(AssertionError, match="no exact pin"):
+        disagreements(**{**files, "lock": loose})
