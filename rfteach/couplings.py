@@ -6,7 +6,7 @@ domain transfer (Liu et al. 2022, Section 2.1).
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -16,6 +16,7 @@ from rfteach._checks import check_count, check_data, check_pair
 from rfteach.distributions import Distribution
 
 
+@runtime_checkable
 class Coupling(Protocol):
     """What training needs to know of a coupling."""
 

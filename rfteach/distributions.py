@@ -8,7 +8,7 @@ CPU generator gives the same points whatever device they end on.
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -17,6 +17,7 @@ from torch import Tensor
 from rfteach._checks import check_count, check_data, check_real, check_same_device
 
 
+@runtime_checkable
 class Distribution(Protocol):
     """What a coupling needs to know of a distribution."""
 

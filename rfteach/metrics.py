@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -93,7 +94,7 @@ def wasserstein2(a: Float[Tensor, "n *event"], b: Float[Tensor, "m *event"]) -> 
     _check_samples(a, b)
     ot = optional("ot")
     squared = torch.cdist(*_flat64(a, b)).square().numpy()
-    uniform_a, uniform_b = (torch.full((len(s),), 1 / len(s)).double().numpy() for s in (a, b))
+    uniform_a, uniform_b = (np.full(len(s), 1 / len(s)) for s in (a, b))
     return float(ot.emd2(uniform_a, uniform_b, squared, numItermax=10_000_000) ** 0.5)
 
 

@@ -6,13 +6,14 @@ Each takes a batch size and returns times of shape (n,) in [0, 1]; `train` takes
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 
+@runtime_checkable
 class TimeSampler(Protocol):
     """A callable that draws training times."""
 

@@ -1,0 +1,64 @@
+"""Unit tests run with every jaxtyping annotation of rfteach checked by beartype.
+
+In a plain `pytest tests`, tests/bad_input has imported rfteach before, without the checks: there
+our own error messages are what is tested. The hook then has nothing left to do.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import settings
+from jaxtyping import install_import_hook
+
+ROOT = Path(__file__).parents[2]
+HOOKED = "rfteach" not in sys.modules
+
+install_import_hook("rfteach", "typechecker.check")
+torch.set_num_threads(1)
+settings.register_profile("reproducible", derandomize=True, deadline=None)
+settings.load_profile("reproducible")
+
+
+def pytest_report_header():
+    """Say which kind of run this is."""
+    return f"rfteach's annotations are {'checked' if HOOKED else 'not checked'} at run time"
+
+
+@pytest.fixture
+def generator():
+    """A freshly seeded source of randomness."""
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture
+def annotations_checked():
+    """Whether rfteach was imported through the hook."""
+    return HOOKED
+
+
+@pytest.fixture(params=["cpu", *["cuda"] * torch.cuda.is_available()])
+def device(request):
+    """Each device there is."""
+    return request.param
+
+
+@pytest.fixture
+def run_python():
+    """Run a program in a Python of its own; returns the completed process, text captured."""
+
+    def run(program: str, *args: str, **environment: str) -> subprocess.CompletedProcess:
+        path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("TQDM_")}
+        return subprocess.run(
+            [sys.executable, "-c", program, *args],
+            capture_output=True,
+            text=True,
+            env=kept | {"PYTHONPATH": path} | environment,
+            timeout=240,
+        )
+
+    return run

@@ -1,0 +1,81 @@
+import functools
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from montecarlo import assert_mean
+from scipy import stats
+
+import rfteach as rf
+
+SAMPLERS = [rf.uniform_times, rf.stratified_times, rf.logit_normal_times]
+samplers = pytest.mark.parametrize("sampler", SAMPLERS)
+
+
+@samplers
+def test_same_seed_same_times(sampler):
+    first, again, other = (
+        sampler(20, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+@samplers
+def test_times_are_one_a_row_within_the_unit_interval(sampler, generator, device):
+    for n in (1, 7, 5000):
+        t = sampler(n, generator=torch.Generator(device).manual_seed(0), device=device)
+        assert t.shape == (n,) and t.dtype == torch.float32 and t.device.type == device
+        assert ((t >= 0) & (t <= 1)).all()
+
+
+@given(st.integers(1, 5000), st.integers(0, 100))
+def test_stratified_puts_one_time_in_each_slice(n, seed):
+    t = rf.stratified_times(n, generator=torch.Generator().manual_seed(seed))
+    position = t.double() * n - torch.arange(n)
+    # Rounding moves i + jitter by half a unit in the last place of n: 2^-24 n < 3e-4.
+    assert position.min() >= -3e-4 and position.max() <= 1 + 3e-4
+
+
+@given(st.integers(1, 5000))
+def test_stratified_stays_below_one_even_when_rounding_would_reach_it(n):
+    with pytest.MonkeyPatch.context() as patch:
+        largest = 1 - 2**-24
+        patch.setattr(torch, "rand", lambda n, **_: torch.full((n,), largest))
+        t = rf.stratified_times(n)
+    assert t.max() < 1
+
+
+def test_stratified_is_uniform_but_less_noisy(generator):
+    n, rounds = 32, 2000
+    batches = torch.stack([rf.stratified_times(n, generator=generator) for _ in range(rounds)])
+    assert stats.kstest(batches.flatten(), "uniform").pvalue > 1e-6
+    # n slices of width 1/n, each with variance 1/(12 n^2): the mean has variance 1/(12 n^3), not
+    # 1/(12 n). The relative error of a variance over 2,000 rounds is sqrt(2/2000) = 0.03.
+    variance = batches.double().mean(dim=1).var().item()
+    assert variance == pytest.approx(1 / (12 * n**3), rel=5 * 0.032)
+
+
+def test_uniform_times_are_uniform_and_independent(generator):
+    t = rf.uniform_times(100_000, generator=generator)
+    assert t.max() < 1
+    assert stats.kstest(t, "uniform").pvalue > 1e-6
+    assert_mean((t[1:] - 0.5) * (t[:-1] - 0.5), 0.0)
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (-0.7, 0.4)])
+def test_logit_normal_quantiles(mean, std, generator):
+    n = 100_000
+    t = rf.logit_normal_times(n, mean=mean, std=std, generator=generator)
+    for q in (0.01, 0.1, 0.5, 0.9, 0.99):
+        quantile = 1 / (1 + math.exp(-stats.norm.ppf(q, mean, std)))
+        below = (t < quantile).double().mean().item()
+        assert below == pytest.approx(q, abs=5 * math.sqrt(q * (1 - q) / n))
+
+
+def test_logit_normal_parameters_can_be_bound():
+    late = functools.partial(rf.logit_normal_times, mean=3.0, std=0.1)
+    t = late(1000, generator=torch.Generator().manual_seed(0))
+    assert t.min() > 0.9  # sigmoid(3 - 5 * 0.1) = 0.924
