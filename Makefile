@@ -23,14 +23,15 @@ serve: book ## build the book and serve it on http://localhost:8000
 lab: setup ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book
 
-# The quick parts first. nbval runs one notebook per worker, with one thread each.
+# The quick parts first. Two processes with one thread each suit two cores; with nbval, each
+# notebook stays in one process. tests/site looks at the book that was built just before.
 test: setup lint ## run everything: lint, unit tests, notebooks, the built site
 	$(BIN)/python -m scripts.find_chromium
-	$(BIN)/pytest tests/unit tests/project -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site -n 2
 	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout 120 book \
 		-n 2 --dist loadfile -p no:cacheprovider
 	$(MAKE) book
-	$(BIN)/pytest tests/site tests/notebooks tests/launch
+	$(BIN)/pytest tests/site
 
 lint: setup ## check code, notebooks and spelling
 	$(BIN)/ruff check

@@ -1,7 +1,8 @@
 """Write requirements.lock: the exact version of every package that `make setup` installs.
 
-Run by `make lock`, with Python 3.11, the oldest Python supported: what has a release for 3.11
-nearly always has one for 3.12 and 3.13 as well, but not the other way round.
+The versions that environment.yml names are brought up to date with it. Run by `make lock`, with
+Python 3.11, the oldest Python supported: what has a release for 3.11 nearly always has one for
+3.12 and 3.13 as well, but not the other way round.
 """
 
 import re
@@ -34,6 +35,12 @@ def clean(freeze: str) -> list[str]:
     return sorted(lines, key=str.lower)
 
 
+def repin(environment: str, lines: list[str]) -> str:
+    """Give every package that environment.yml pins the version it has in the lock."""
+    locked = dict(line.split("==") for line in lines)
+    return re.sub(r"- (\S+)==\S+", lambda pin: f"- {pin[1]}=={locked[pin[1]]}", environment)
+
+
 def main() -> None:
     """Install the newest versions that fit together into an empty environment, and list them."""
     if sys.version_info[:2] != (3, 11):
@@ -50,6 +57,8 @@ def main() -> None:
         ).stdout
     lines = clean(freeze)
     (ROOT / "requirements.lock").write_text(HEADER + "\n".join(lines) + "\n", encoding="utf-8")
+    path = ROOT / "environment.yml"
+    path.write_text(repin(path.read_text(encoding="utf-8"), lines), encoding="utf-8")
     print(f"requirements.lock: {len(lines)} packages")
 
 
