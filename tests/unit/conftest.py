@@ -19,6 +19,7 @@ HOOKED = "rfteach" not in sys.modules
 
 install_import_hook("rfteach", "typechecker.check")
 torch.set_num_threads(1)
+os.environ.pop("TQDM_DISABLE", None)  # read when tqdm is imported; the bar is tested here
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
@@ -52,12 +53,11 @@ def run_python():
 
     def run(program: str, *args: str, **environment: str) -> subprocess.CompletedProcess:
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("TQDM_")}
         return subprocess.run(
             [sys.executable, "-c", program, *args],
             capture_output=True,
             text=True,
-            env=kept | {"PYTHONPATH": path} | environment,
+            env=os.environ | {"PYTHONPATH": path} | environment,
             timeout=240,
         )
 

@@ -1,0 +1,82 @@
+import functools
+import json
+import os
+
+import pytest
+import torch
+
+import rfteach as rf
+from rfteach.checkpoints import (
+    function_name,
+    load_checkpoint,
+    optimizer_tensors,
+    restore_optimizer,
+    save_checkpoint,
+)
+
+SETTINGS = {"steps": 10, "learning_rate": 0.1 + 0.2, "shapes": [[2, 3], [2]]}
+
+
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path, generator):
+    tensors = {
+        "weights": torch.randn(3, 4, generator=generator),
+        "transposed": torch.randn(3, 4, generator=generator).T,
+        "losses": torch.tensor([0.1, 1e300], dtype=torch.float64),
+        "generator": generator.get_state(),
+    }
+    path = tmp_path / "new folder" / "run.safetensors"
+    save_checkpoint(path, tensors, SETTINGS)
+    loaded = load_checkpoint(path, json.loads(json.dumps(SETTINGS)))
+    assert loaded.keys() == tensors.keys()
+    for name, value in tensors.items():
+        assert loaded[name].dtype == value.dtype and torch.equal(loaded[name], value)
+    assert os.listdir(path.parent) == [path.name]
+
+
+def test_a_crash_while_saving_leaves_the_previous_file(tmp_path, monkeypatch):
+    """A kill at the worst moment: the new file is written in part, the old one not yet replaced."""
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, {"x": torch.zeros(2)}, SETTINGS)
+
+    def crash(tensors, file, metadata):
+        file.write_bytes(b"half of a fi")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("rfteach.checkpoints.save_file", crash)
+        save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)
+    assert load_checkpoint(path, SETTINGS)["x"].tolist() == [0, 0]
+    save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)  # what was left over is no obstacle
+    assert load_checkpoint(path, SETTINGS)["x"].tolist() == [1, 1]
+
+
+def test_the_optimizer_goes_on_as_if_nothing_had_happened(generator):
+    gradients = torch.randn(6, 3, generator=generator)
+    weights, copies = torch.ones(3), torch.ones(3)
+    optimizer = torch.optim.Adam([weights], lr=0.1, fused=True)
+    for step, gradient in enumerate(gradients):
+        if step == 3:
+            copies.copy_(weights)
+            resumed = torch.optim.Adam([copies], lr=0.1, fused=True)
+            saved = {name: value.clone() for name, value in optimizer_tensors(optimizer).items()}
+            restore_optimizer(resumed, {"something.else": torch.zeros(1)} | saved)
+        weights.grad = gradient.clone()
+        optimizer.step()
+        if step >= 3:
+            copies.grad = gradient.clone()
+            resumed.step()
+    assert torch.equal(weights, copies)
+
+
+class LateTimes:
+    def __call__(self, n, *, generator=None, device=None):
+        return torch.ones(n)
+
+
+def test_a_function_has_the_same_name_in_every_process():
+    assert function_name(rf.uniform_times) == "uniform_times"
+    assert function_name(LateTimes()) == "LateTimes"  # not its address
+    early = functools.partial(rf.logit_normal_times, mean=-1.0)
+    assert function_name(early) == "logit_normal_times(mean=-1.0)"
+    twice = functools.partial(functools.partial(pow, 2), 3)
+    assert function_name(twice) == "pow(2, 3)"
