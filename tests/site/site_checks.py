@@ -38,6 +38,14 @@ TOO_WIDE = """() =>
                   `${box.scrollWidth} px`)
 """
 
+# On a desktop nobody should have to scroll to read a formula or a table.
+CUT_OFF = """() =>
+  [...document.querySelectorAll("div.math mjx-container, .table-scroll")]
+    .filter((box) => innerWidth >= 1024 && box.scrollWidth > box.clientWidth + 1)
+    .map((box) => `${box.scrollWidth} px in ${box.clientWidth} px: ` +
+                  (box.closest(".math")?.id || box.textContent.trim().slice(0, 80)))
+"""
+
 BROKEN_IMAGES = """async () => {
   const broken = [];
   for (const image of document.images) {
@@ -83,6 +91,7 @@ class Visit:
         problems += [f"formula {each}" for each in self.page.evaluate(UNREAD_MATH)]
         problems += [f"broken image: {each}" for each in self.page.evaluate(BROKEN_IMAGES)]
         problems += [f"too wide: {each}" for each in self.page.evaluate(TOO_WIDE)]
+        problems += [f"cut off: {each}" for each in self.page.evaluate(CUT_OFF)]
         problems += self._inaccessible()
         return problems
 

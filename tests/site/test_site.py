@@ -52,7 +52,8 @@ def test_the_start_page_leads_to_the_introduction(address, open_context):
 def test_page_in_the_browser(address, open_context, page, scheme, width):
     with visit(open_context(scheme, width), f"{address}/{page}") as visited:
         assert visited.page.evaluate("document.documentElement.dataset.theme") == scheme
-        assert visited.look() == []
+        problems = visited.look()
+        assert not problems, "\n".join(problems)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -23,6 +23,8 @@ BAD = f"""<!doctype html>{HEAD}<body><main><h1>A page</h1>
 <a href="https://no host/">four</a></p>
 <img src="http://other.example/far.png" alt="far away"> <img src="gone.png" alt="gone">
 <img src="dot.png"> <section id="wide"><div style="width: 2000px">wide</div></section>
+<div class="table-scroll" style="overflow: auto; width: 99px">
+<p style="width: 999px">Table</p></div>
 </main><script>console.error("it hurts"); throw new Error("it broke")</script></body></html>"""
 
 
@@ -51,9 +53,12 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def problems(folder, serve, open_context):
-    """Look at the bad page as a phone does."""
-    with visit(open_context("light", 375), f"{serve(folder)}/bad.html") as bad:
-        return "\n".join(bad.look())
+    """Look at the bad page on a phone and on a desktop."""
+    found = []
+    for width in (375, 1280):
+        with visit(open_context("light", width), f"{serve(folder)}/bad.html") as bad:
+            found += bad.look()
+    return "\n".join(found)
 
 
 def test_a_good_page_has_no_problems(folder, serve, open_context):
@@ -73,6 +78,7 @@ def test_a_good_page_has_no_problems(folder, serve, open_context):
         "formula not typeset: \\(y\\)",
         "formula TeX error: Missing brace",
         'too wide: <section id="wide"> is',
+        "cut off: 999 px in 99 px: Table",
         "console error: it hurts",
         "script error: it broke",
         "critical for accessibility: image-alt",
