@@ -5,19 +5,23 @@ nbval runs the code cells. It compares no images, lets stderr pass, accepts a ce
 """
 
 import os
+import sys
+from pathlib import Path
 
 import nbformat
 import pytest
+
+sys.path.append(str(Path(__file__).with_name("_ext")))  # for the tests of _ext too
+
+from notebook_execution import KERNEL_ENVIRONMENT
 
 from scripts.notebook_rules import figure_breaches, markdown_breaches, output_breaches
 
 
 def pytest_configure(config):
-    """Give all kernels the same surroundings: one thread, no progress bars, inline figures."""
-    if config.getoption("nbval", False) or config.getoption("nbval_lax", False):
-        os.environ["OMP_NUM_THREADS"] = "1"
-        os.environ["TQDM_DISABLE"] = "1"
-        os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
+    """Give the kernels the environment that they have when the book is built."""
+    if config.option.nbval or config.option.nbval_lax:
+        os.environ.update(KERNEL_ENVIRONMENT)
 
 
 @pytest.hookimpl(wrapper=True)

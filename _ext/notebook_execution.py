@@ -12,8 +12,11 @@ import shutil
 import sys
 from pathlib import Path
 
-# A progress bar says nothing on a page; figures come from the inline backend in any shell.
+# The tests (conftest.py) use the same, so that both see the same numbers. A second thread gains
+# little on networks this small, and costs a lot on a machine that has other work. A progress bar
+# says nothing on a page. Figures come from the inline backend whatever the shell says.
 KERNEL_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }

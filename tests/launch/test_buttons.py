@@ -1,16 +1,11 @@
 """Buttons to Colab, Binder and the source: to the right repository, or none at all."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from launch_buttons import Repository, find_repository, launch_links
 from sphinx.errors import ConfigError
-
-ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "_ext"))
-
-from launch_buttons import Repository, find_repository, launch_links  # noqa: E402
 
 GITHUB = "https://github.com"
 BOOK = Repository(GITHUB, "ada/book")
