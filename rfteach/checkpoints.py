@@ -53,9 +53,12 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged or not a safetensors file; {again}") from error
-    if header.get("format") != FORMAT:
-        raise CheckpointError(f"{path} was not written by rfteach's train; {again}")
-    saved = json.loads(header["settings"])
+    try:
+        if header.get("format") != FORMAT:
+            raise ValueError(f"format is {header.get('format')}")
+        saved = dict(json.loads(header["settings"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} was not written by rfteach's train; {again}") from error
     for name in sorted(saved.keys() | settings.keys()):
         if saved.get(name) != settings.get(name):
             raise CheckpointError(

@@ -175,8 +175,8 @@ def dopri5(
         A trajectory whose times are the accepted steps, so they are not evenly spaced.
 
     Raises:
-        ValueError: a tolerance is not positive, `x0` is empty or not finite, or the velocity
-            returns a wrong shape.
+        ValueError: a tolerance is not positive or too fine for the precision of `x0`, `x0` is
+            empty or not finite, or the velocity returns a wrong shape.
         ArithmeticError: no step size satisfies the tolerances.
         TypeError: `x0` is not a floating-point tensor.
         ImportError: torchdiffeq is not installed.
@@ -185,6 +185,11 @@ def dopri5(
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
         if not tolerance > 0:
             raise ValueError(f"{name} = {tolerance}, but a tolerance must be positive")
+    if rtol < torch.finfo(x0.dtype).eps:
+        raise ValueError(
+            f"rtol = {rtol} is finer than {x0.dtype} can hold "
+            f"({torch.finfo(x0.dtype).eps:.1e}); pass x0.double() or a larger rtol"
+        )
     odeint = optional("torchdiffeq").odeint
     v = _Counted(velocity)
     times, states = [], []

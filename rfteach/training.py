@@ -152,6 +152,7 @@ def train(
             "ema_decay": ema_decay,
             "seed": seed,
             "shapes": [list(p.shape) for p in parameters],
+            "precision": sorted({str(p.dtype) for p in parameters}),
         }
         saved = _Saved(Path(checkpoint), settings, parameters, optimizer, average, generator)
         losses = saved.restore()

@@ -1,0 +1,200 @@
+"""Distributions, couplings, networks, solvers and metrics with wrong settings."""
+
+import pickle
+import sys
+
+import pytest
+import torch
+
+import rfteach as rf
+
+NAN, INF = float("nan"), float("inf")
+X = torch.zeros(4, 2)
+MEANS, STDS = torch.zeros(3, 2), torch.ones(3)
+
+
+def still(x, t):
+    return torch.zeros_like(x)
+
+
+# --- distributions and couplings
+
+
+@pytest.mark.parametrize("distribution", [rf.Circle, rf.Moons])
+@pytest.mark.parametrize("bad", [-0.1, NAN, INF])
+def test_noise(distribution, bad, says):
+    with says(ValueError, f"noise = {bad}", "finite and at least 0"):
+        distribution(noise=bad)
+
+
+@pytest.mark.parametrize("name", ["stds", "weights"])
+@pytest.mark.parametrize("shape", [(2,), (3, 1), ()])
+def test_mixture_shapes(name, shape, says):
+    arguments = {"means": MEANS, "stds": STDS} | {name: torch.ones(shape)}
+    with says(ValueError, name, str(shape), "3 means", "(3,)"):
+        rf.GaussianMixture(**arguments)
+
+
+@pytest.mark.parametrize("name", ["stds", "weights"])
+@pytest.mark.parametrize("bad", [-1.0, NAN, INF])
+def test_mixture_values(name, bad, says):
+    arguments = {"means": MEANS, "stds": STDS} | {name: torch.tensor([1.0, bad, 1.0])}
+    with says(ValueError, name, "finite and not negative", str(bad)):
+        rf.GaussianMixture(**arguments)
+
+
+@pytest.mark.parametrize("name", ["stds", "weights"])
+def test_mixture_types_and_devices(name, says):
+    arguments = {"means": MEANS, "stds": STDS}
+    with says(TypeError, f"{name} must be a torch.Tensor, not list", "torch.as_tensor"):
+        rf.GaussianMixture(**arguments | {name: [1.0, 1.0, 1.0]})
+    with says(TypeError, f"{name} has dtype torch.int64", f"{name}.float()"):
+        rf.GaussianMixture(**arguments | {name: torch.ones(3, dtype=torch.int64)})
+    with says(ValueError, f"{name} is on meta", "means is on cpu"):
+        rf.GaussianMixture(**arguments | {name: torch.ones(3, device="meta")})
+
+
+def test_mixture_without_any_weight(says):
+    with says(ValueError, "all weights are 0", "positive weight"):
+        rf.GaussianMixture(MEANS, STDS, torch.zeros(3))
+
+
+def test_mixture_of_images(says):
+    with says(ValueError, "(3, 2, 2)", "(k, dim)", "flatten(1)"):
+        rf.GaussianMixture(torch.zeros(3, 2, 2), STDS)
+
+
+def test_source_and_target_of_different_shapes(says):
+    with says(ValueError, "source has points of shape (2,)", "target of shape (3,)", "one space"):
+        rf.IndependentCoupling(rf.Gaussian(2), rf.Gaussian(3))
+
+
+def test_a_tensor_where_a_distribution_belongs(says):
+    with says(TypeError, "the target is of type Tensor", "Empirical(points)"):
+        rf.IndependentCoupling(rf.Gaussian(2), X)
+
+
+@pytest.mark.parametrize("bad", [0.0, -1.0, NAN])
+def test_the_spread_of_logit_normal_times(bad, says):
+    with says(ValueError, f"std = {bad}", "positive"):
+        rf.logit_normal_times(5, std=bad)
+
+
+# --- velocities
+
+
+@pytest.mark.parametrize(
+    ("x", "t"), [((4, 3), (4,)), ((4,), (4,)), ((4, 2), (4, 1)), ((4, 2), ()), ((4, 2, 1), (4,))]
+)
+def test_what_a_network_takes(x, t, says):
+    with says(ValueError, "x of shape (batch, 2)", f"got x {x} and t {t}"):
+        rf.VelocityMLP(2)(torch.zeros(x), torch.zeros(t))
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 2), (5, 1)])
+def test_points_that_a_mixture_does_not_have(shape, says):
+    """Points of shape (5, 1) would broadcast against means of shape (3, 2)."""
+    x = torch.zeros(5, 3) if shape == (3,) else torch.zeros(5, 1, 2).reshape(5, *shape[1:], -1)
+    with says(ValueError, str(tuple(x.shape)), "shape (2,)", "(batch, 2)"):
+        rf.mixture_velocity(rf.EightGaussians())(x, torch.zeros(5))
+
+
+WRONG_SHAPES = {
+    "(4, 1)": lambda x, t: x[:, :1],  # would broadcast
+    "(2,)": lambda x, t: x[0],  # would broadcast
+    "(4, 2, 1)": lambda x, t: x[..., None],
+}
+USES_VELOCITY = {
+    "euler": lambda v: rf.euler(v, X),
+    "heun": lambda v: rf.heun(v, X),
+    "rk4": lambda v: rf.rk4(v, X),
+    "dopri5": lambda v: rf.dopri5(v, X),
+    "loss": lambda v: rf.velocity_matching_loss(v, X, X, torch.zeros(4)),
+}
+uses_velocity = pytest.mark.parametrize("name", USES_VELOCITY)
+
+
+@uses_velocity
+@pytest.mark.parametrize("shape", WRONG_SHAPES)
+def test_a_velocity_of_a_wrong_shape(name, shape, says):
+    with says(ValueError, f"returned shape {shape}", "(4, 2)", "one velocity per point"):
+        USES_VELOCITY[name](WRONG_SHAPES[shape])
+
+
+@uses_velocity
+def test_a_velocity_that_returns_no_tensor(name, says):
+    with says(TypeError, "the velocity returned NoneType", "torch.Tensor"):
+        USES_VELOCITY[name](lambda x, t: None)
+
+
+# --- solvers
+
+
+@pytest.mark.parametrize("solver", [rf.euler, rf.heun, rf.rk4])
+def test_what_to_keep(solver, says):
+    with says(ValueError, "keep = 'all'", '"path"', '"end"'):
+        solver(still, X, keep="all")
+
+
+@pytest.mark.parametrize("name", ["rtol", "atol"])
+@pytest.mark.parametrize("bad", [0.0, -1e-3, NAN])
+def test_tolerances(name, bad, says):
+    with says(ValueError, f"{name} = {bad}", "positive"):
+        rf.dopri5(still, X, **{name: bad})
+
+
+def test_a_velocity_that_explodes(says):
+    with says(ArithmeticError, "the velocity is not finite", "rtol = 1e-05", "torch.float32"):
+        rf.dopri5(lambda x, t: 1 / torch.zeros_like(x), X)
+
+
+def test_a_tolerance_beyond_single_precision(says):
+    """The solver would not fail but crawl, in steps that rounding errors choose."""
+    with says(ValueError, "rtol = 1e-12", "torch.float32", "x0.double()"):
+        rf.dopri5(still, X, rtol=1e-12)
+    assert torch.equal(rf.dopri5(still, X.double(), rtol=1e-12).end, X.double())
+
+
+# --- metrics
+
+
+def test_straightness_of_what_always_looks_straight(says):
+    with says(ValueError, "at least 2 steps", 'keep="path"', "more steps"):
+        rf.straightness(rf.euler(still, X, steps=50, keep="end"))
+    with says(ValueError, "1 kept", 'keep="path"', "more steps"):
+        rf.straightness(rf.euler(still, X, steps=1))
+
+
+def test_a_cost_that_is_not_one_number_a_row(says):
+    with says(ValueError, "(4, 2)", "4 displacements", "(4,)"):
+        rf.transport_cost(X, X, cost=lambda d: d.abs())
+
+
+def test_energy_distance_needs_two_points(says):
+    with says(ValueError, "2 points or more", "1 and 4"):
+        rf.energy_distance(X[:1], X)
+
+
+# --- libraries that are not there
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra", "function"),
+    [
+        ("ot", "POT", "metrics", lambda: rf.wasserstein2(X, X)),
+        ("torchdiffeq", "torchdiffeq", "solvers", lambda: rf.dopri5(still, X)),
+    ],
+)
+def test_a_missing_library(module, package, extra, function, says, monkeypatch):
+    monkeypatch.setitem(sys.modules, module, None)  # makes the import fail
+    with says(ImportError, f"needs {package}", f'pip install "rfteach[{extra}]"'):
+        function()
+
+
+# --- errors themselves
+
+
+def test_errors_survive_the_way_from_another_process():
+    """Workers send their errors home by pickle."""
+    for error in (rf.CheckpointError("x is damaged"), rf.NonFiniteLossError("in step 3")):
+        assert str(pickle.loads(pickle.dumps(error))) == str(error)

@@ -1,0 +1,279 @@
+"""Training with wrong settings, a loss that blows up, and checkpoint files of all kinds."""
+
+import functools
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+import rfteach as rf
+from rfteach.checkpoints import FORMAT
+
+NAN, INF = float("nan"), float("inf")
+quick_train = functools.partial(rf.train, batch_size=16, progress=False)
+
+
+def network() -> rf.VelocityMLP:
+    torch.manual_seed(0)
+    return rf.VelocityMLP(dim=2, width=8, depth=1)
+
+
+def weights(velocity: nn.Module) -> torch.Tensor:
+    return nn.utils.parameters_to_vector(velocity.parameters()).detach()
+
+
+# --- settings
+
+
+@pytest.mark.parametrize("name", ["steps", "batch_size"])
+def test_counts(name, coupling, says):
+    for bad in (0, -1):
+        with says(ValueError, f"{name} = {bad}", "at least 1"):
+            rf.train(network(), coupling, **{name: bad})
+    with says(TypeError, f"{name} must be an integer", "1000.0", "pass an int"):
+        rf.train(network(), coupling, **{name: 1e3})
+
+
+@pytest.mark.parametrize("bad", [0.0, -1e-3, NAN, INF])
+def test_learning_rate(bad, coupling, says):
+    with says(ValueError, f"learning_rate = {bad}", "positive and finite"):
+        rf.train(network(), coupling, learning_rate=bad)
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, NAN])
+def test_ema_decay(bad, coupling, says):
+    with says(ValueError, f"ema_decay = {bad}", "[0, 1)"):
+        rf.train(network(), coupling, ema_decay=bad)
+
+
+def test_a_velocity_without_weights(coupling, says):
+    with says(TypeError, "function", "torch.nn.Module", "VelocityMLP"):
+        quick_train(lambda x, t: x, coupling, steps=1)
+    with says(ValueError, "no trainable weights", "requires_grad_(True)"):
+        quick_train(network().requires_grad_(False), coupling, steps=1)
+
+
+def test_a_network_of_another_dimension(coupling, says):
+    with says(ValueError, "x of shape (batch, 3)", "(16, 2)"):
+        quick_train(rf.VelocityMLP(3), coupling, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        (lambda n: torch.full((n, 1), 0.5), "(16, 1)"),
+        (lambda n: torch.full((n,), 1.5), "t = 1.5 "),
+        (lambda n: torch.full((n,), 7), "int64"),
+    ],
+)
+def test_a_time_sampler_of_ones_own(times, text, coupling, says):
+    with says((ValueError, TypeError), text):
+        quick_train(network(), coupling, steps=1, time_sampler=lambda n, **_: times(n))
+
+
+def test_a_target_in_double_precision(says):
+    """What torch.from_numpy gives."""
+    target = rf.Empirical(torch.from_numpy(np.zeros((5, 2))))
+    with says(TypeError, "x0 has dtype torch.float32", "x1 has dtype torch.float64", ".to("):
+        quick_train(network(), rf.IndependentCoupling(rf.Gaussian(2), target), steps=1)
+
+
+def test_a_failure_before_the_first_step_leaves_the_velocity_alone(coupling):
+    velocity = network()
+    before = weights(velocity)
+    with pytest.raises(ValueError):
+        quick_train(velocity, coupling, steps=3, time_sampler=lambda n, **_: torch.zeros(n, 1))
+    assert torch.equal(weights(velocity), before)
+
+
+# --- a loss that is no number any more
+
+
+class Spoiled:
+    """A good coupling until draw number `last`, then one with a bad number in it."""
+
+    def __init__(self, coupling, last, bad=NAN):
+        self.coupling, self.left, self.bad = coupling, last, bad
+
+    def sample(self, n, **keywords):
+        x0, x1 = self.coupling.sample(n, **keywords)
+        if self.left == 0:
+            x1[0, 0] = self.bad
+        self.left -= 1
+        return x0, x1
+
+
+@pytest.mark.parametrize("bad", [NAN, INF, 1e30])
+def test_it_stops_at_that_step_and_keeps_the_last_good_state(bad, coupling, says, tmp_path):
+    """The square of 1e30 overflows."""
+    path = tmp_path / "run.safetensors"
+    velocity, spoiled = network(), Spoiled(coupling, last=47, bad=bad)
+    with says(rf.NonFiniteLossError, "in step 47", "learning_rate (now 0.005)", "coupling"):
+        quick_train(velocity, spoiled, steps=100, checkpoint=path)
+    assert spoiled.left == -1, "not one more draw"
+    assert torch.isfinite(weights(velocity)).all()
+    assert torch.isfinite(rf.euler(velocity, torch.zeros(3, 2), steps=3).end).all()
+    with safe_open(path, "pt") as file:
+        assert len(file.get_tensor("losses")) == 45  # saved every five steps
+        assert all(torch.isfinite(file.get_tensor(name)).all() for name in file.keys())  # noqa: SIM118
+    resumed, unbroken = network(), network()
+    quick_train(resumed, coupling, steps=100, checkpoint=path)
+    quick_train(unbroken, coupling, steps=100)
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
+class InfiniteSlope(nn.Module):
+    """Its output is finite, but the derivative of the root at 0 is not."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x, t):
+        return x * self.scale.sqrt()
+
+
+@pytest.mark.parametrize("steps", [1, 10])
+def test_weights_that_break_in_a_step_are_not_kept(steps, coupling, says, tmp_path):
+    """Also in the last step, whose weights no later loss looks at."""
+    velocity, path = InfiniteSlope(), tmp_path / "run.safetensors"
+    with says(rf.NonFiniteLossError, f"step {min(steps - 1, 1)}", "lower learning_rate"):
+        quick_train(velocity, coupling, steps=steps, checkpoint=path)
+    assert torch.isfinite(velocity.scale)
+    assert not path.exists()
+
+
+def test_a_learning_rate_that_blows_up(coupling):
+    velocity = network()
+    with pytest.raises(rf.NonFiniteLossError, match="in step .*now 1e"):
+        quick_train(velocity, coupling, steps=50, learning_rate=1e30)
+    assert torch.isfinite(weights(velocity)).all()
+
+
+# --- checkpoint files
+
+
+@pytest.fixture
+def checkpoint(coupling, tmp_path):
+    """The file of a finished run of 20 steps."""
+    path = tmp_path / "run.safetensors"
+    quick_train(network(), coupling, steps=20, checkpoint=path)
+    return path
+
+
+@pytest.mark.parametrize("part", [0.0, 0.001, 0.1, 0.5, 0.999])
+def test_a_truncated_file(part, checkpoint, coupling, says):
+    content = checkpoint.read_bytes()
+    checkpoint.write_bytes(content[: int(part * len(content))])
+    velocity = network()
+    before = weights(velocity)
+    with says(rf.CheckpointError, str(checkpoint), "damaged", "delete", "another checkpoint path"):
+        quick_train(velocity, coupling, steps=20, checkpoint=checkpoint)
+    assert torch.equal(weights(velocity), before)
+    assert len(checkpoint.read_bytes()) == int(part * len(content)), "nor is the file touched"
+
+
+class Bomb:
+    """Writes a file when unpickled."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("write", [pickle.dump, torch.save])
+def test_nothing_is_unpickled(write, coupling, says, tmp_path):
+    path, crater = tmp_path / "run.safetensors", tmp_path / "crater"
+    with open(path, "wb") as file:
+        write(Bomb(crater), file)
+    with says(rf.CheckpointError, "damaged or not a safetensors file", "delete"):
+        quick_train(network(), coupling, steps=20, checkpoint=path)
+    assert not crater.exists()
+    pickle.dumps(Bomb(crater))
+    with open(path, "rb") as file:  # it would have gone off
+        (pickle.load(file) if write is pickle.dump else torch.load(file, weights_only=False))
+    assert crater.exists()
+
+
+def test_a_folder(coupling, says, tmp_path):
+    with says(rf.CheckpointError, str(tmp_path)):
+        quick_train(network(), coupling, steps=20, checkpoint=tmp_path)
+
+
+def test_weights_of_somebody_else(coupling, says, tmp_path):
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    with says(rf.CheckpointError, "not written by rfteach", "delete"):
+        quick_train(network(), coupling, steps=20, checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "was"),
+    [
+        ("steps", 40, 20),
+        ("batch_size", 17, 16),
+        ("learning_rate", 0.1, 0.005),
+        ("ema_decay", 0.5, 0.998),
+        ("seed", 1, 0),
+        ("time_sampler", rf.uniform_times, "stratified_times"),
+    ],
+)
+def test_a_checkpoint_of_another_run(name, value, was, checkpoint, coupling, says):
+    settings = {"steps": 20} | {name: value}
+    now = getattr(value, "__name__", value)
+    with says(rf.CheckpointError, f"{name} = {was}", f"{name} = {now}", "delete"):
+        quick_train(network(), coupling, checkpoint=checkpoint, **settings)
+
+
+def test_a_checkpoint_of_another_network(checkpoint, coupling, says):
+    with says(rf.CheckpointError, "shapes = [[8, 3]", "shapes = [[64, 3]", "delete"):
+        quick_train(rf.VelocityMLP(2), coupling, steps=20, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_in_another_precision(checkpoint, says):
+    points = torch.zeros(3, 2, dtype=torch.float64)
+    with says(rf.CheckpointError, "torch.float32", "torch.float64", "delete"):
+        quick_train(
+            network().double(), rf.PairedCoupling(points, points), steps=20, checkpoint=checkpoint
+        )
+
+
+def rewrite(path, change_tensors=lambda _: None, change_header=lambda _: None):
+    """Write a checkpoint again with something changed."""
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    change_tensors(tensors)
+    change_header(header)
+    save_file(tensors, path, metadata=header)
+
+
+@pytest.mark.parametrize("name", ["parameter.0", "average.3", "generator", "losses"])
+def test_a_checkpoint_with_a_part_missing(name, checkpoint, coupling, says):
+    rewrite(checkpoint, lambda tensors: tensors.pop(name))
+    with says(rf.CheckpointError, name, str(checkpoint), "delete"):
+        quick_train(network(), coupling, steps=20, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda header: header.update(format=FORMAT + "1"),
+        lambda header: header.pop("settings"),
+        lambda header: header.update(settings="{"),
+        lambda header: header.update(settings=json.dumps([1])),
+    ],
+    ids=["format of the future", "no settings", "broken settings", "odd settings"],
+)
+def test_a_checkpoint_with_an_odd_header(change, checkpoint, coupling, says):
+    rewrite(checkpoint, change_header=change)
+    with says(rf.CheckpointError, str(checkpoint), "delete"):
+        quick_train(network(), coupling, steps=20, checkpoint=checkpoint)
