@@ -12,9 +12,10 @@ help: ## list the commands
 setup: ## make .venv from requirements.lock; does nothing when it is up to date
 	@$(or $(PYTHON),python3) scripts/setup_env.py $(PYTHON)
 
-# Warnings are errors. There are no progress bars in a static page.
+# Warnings are errors. There are no progress bars in a static page. The networks are too small to
+# gain from a second thread, and two threads that wait for each other on a busy machine lose a lot.
 book: setup ## build the book into _build/html
-	TQDM_DISABLE=1 $(BIN)/jupyter-book build . -W --keep-going
+	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/jupyter-book build . -W --keep-going
 	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
 
 serve: book ## build the book and serve it on http://localhost:8000

@@ -58,7 +58,7 @@ def _install() -> None:
     os_release = Path("/etc/os-release")
     debian = os_release.exists() and "ID=debian" in os_release.read_text().splitlines()
     root = os.geteuid() == 0
-    if root and debian:
+    if root and debian and shutil.which("apt-get"):
         subprocess.run(["apt-get", "update"])
         subprocess.run(["apt-get", "install", "-y", "chromium"])
         if shutil.which("chromium"):
