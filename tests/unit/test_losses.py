@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from montecarlo import assert_mean
+from scipy.integrate import trapezoid
 from scipy.stats import norm
 
 import rfteach as rf
@@ -71,9 +72,9 @@ def least_loss() -> float:
         else:
             x0, x1 = free, (x - (1 - t) * free) / t
         joint = norm.pdf(x0) * density(x1) / max(t, 1 - t)  # the density of (free end, X_t)
-        p = np.trapezoid(joint, free, axis=1)
-        m = np.trapezoid(joint * (x1 - x0), free, axis=1) / np.maximum(p, 1e-300)
-        mean_square += weight * np.trapezoid(p * m**2, x[:, 0])
+        p = trapezoid(joint, free, axis=1)
+        m = trapezoid(joint * (x1 - x0), free, axis=1) / np.maximum(p, 1e-300)
+        mean_square += weight * trapezoid(p * m**2, x[:, 0])
     second_moment = WEIGHTS @ (MEANS**2 + STDS**2)
     return 1 + second_moment - mean_square
 
