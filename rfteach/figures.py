@@ -6,7 +6,7 @@ which readers with any kind of color vision can tell apart. Tensors may live on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -27,7 +27,7 @@ COLORS = {
     "3-RF": "#CC79A7",  # purple
     "distilled": "#D55E00",  # vermilion
     "DDPM": "#4D4D4D",  # dark gray
-    # Solvers: dark, yellow-brown and red of Paul Tol's high-contrast scheme, told apart in gray too.
+    # Solvers, from Paul Tol's high-contrast scheme:
     "Euler": "#004488",
     "Heun": "#BB5566",
     "RK4": "#DDAA33",
@@ -108,11 +108,12 @@ def lines(
     x1: Float[Tensor, "n 2"],
     *,
     color: str = "line",
+    style: str = "-",
     ends: bool = True,
 ) -> None:
-    """Draw the straight line of each pair, with its two ends."""
+    """Draw the straight line of each pair, with its two ends; `style` as in matplotlib."""
     a, b = _numpy(x0), _numpy(x1)
-    ax.plot(*np.stack([a, b]).transpose(2, 0, 1), color=_color(color), linewidth=0.8, zorder=1)
+    ax.plot(*np.stack([a, b]).transpose(2, 0, 1), style, color=_color(color), lw=0.8, zorder=1)
     if ends:
         _ends(ax, a, b)
 
@@ -147,6 +148,15 @@ def arrows(
     ax.quiver(
         *x.T, *v.T, color=_color(color), angles="xy", scale_units="xy", scale=longest / spacing,
         width=0.005, headwidth=4, headlength=4.5, pivot="mid", alpha=0.75, zorder=2,
+    )  # fmt: skip
+
+
+def arrow(ax: Axes, start: Sequence[float], step: Sequence[float], *, color: str = "exact") -> None:
+    """Draw one arrow from `start` to `start + step`, both pairs of numbers."""
+    x, y, dx, dy = (float(value) for value in (*start, *step))
+    ax.quiver(
+        x, y, dx, dy, color=_color(color), angles="xy", scale_units="xy", scale=1, width=0.014,
+        zorder=4,
     )  # fmt: skip
 
 
