@@ -97,8 +97,9 @@ class Visit:
 
     def _inaccessible(self) -> list[str]:
         """Ask axe-core; tell of what it calls serious or critical."""
-        # Without "preload" axe does not fetch the style sheets again, from wrong addresses.
-        violations = Axe().run(self.page, options={"preload": False}).response["violations"]
+        # "preload" would fetch the style sheets again, from wrong addresses; passes take time.
+        options = {"preload": False, "resultTypes": ["violations"]}
+        violations = Axe().run(self.page, options=options).response["violations"]
         return [
             f"{violation['impact']} for accessibility: {violation['id']} ({violation['help']}), "
             + ", ".join(node["html"][:150] for node in violation["nodes"][:3])
