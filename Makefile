@@ -12,10 +12,9 @@ help: ## list the commands
 setup: ## make .venv from requirements.lock; does nothing when it is up to date
 	@$(or $(PYTHON),python3) scripts/setup_env.py $(PYTHON)
 
-# Warnings are errors. There are no progress bars in a static page. The networks are too small to
-# gain from a second thread, and two threads that wait for each other on a busy machine lose a lot.
+# Warnings are errors.
 book: setup ## build the book into _build/html
-	OMP_NUM_THREADS=1 TQDM_DISABLE=1 $(BIN)/jupyter-book build . -W --keep-going
+	$(BIN)/jupyter-book build . -W --keep-going
 	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
 
 serve: book ## build the book and serve it on http://localhost:8000
@@ -29,8 +28,7 @@ lab: setup ## open the chapters in JupyterLab
 test: setup lint ## run everything: lint, unit tests, notebooks, the built site
 	$(BIN)/python -m scripts.find_chromium
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site -n 2
-	OMP_NUM_THREADS=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout 120 book \
-		-n 2 --dist loadfile -p no:cacheprovider
+	$(BIN)/pytest book --nbval-lax --nbval-cell-timeout 120 -n 2 --dist loadfile
 	$(MAKE) book
 	$(BIN)/pytest tests/site
 
@@ -41,7 +39,7 @@ lint: setup ## check code, notebooks and spelling
 	$(BIN)/codespell
 
 format: setup ## put code and notebooks in shape
-	$(BIN)/ruff check --fix
+	$(BIN)/ruff check --fix-only
 	$(BIN)/ruff format
 	$(NOTEBOOKS) -exec $(BIN)/nbstripout --keep-id {} +
 
