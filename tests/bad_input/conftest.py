@@ -20,6 +20,13 @@ if "typechecker" in sys.modules:
 
 torch.set_num_threads(1)
 
+
+@pytest.fixture(autouse=True)
+def unchecked(request):
+    """Make sure that the tests got rfteach without the checks, whatever folders ran with them."""
+    assert request.module.rf is rf, "run tests/bad_input in a process of its own"
+
+
 GOOD = rf.IndependentCoupling(rf.Gaussian(2), rf.Circle())
 
 

@@ -1,6 +1,5 @@
 """Distributions, couplings, networks, solvers and metrics with wrong settings."""
 
-import pickle
 import sys
 
 import pytest
@@ -189,12 +188,3 @@ def test_a_missing_library(module, package, extra, function, says, monkeypatch):
     monkeypatch.setitem(sys.modules, module, None)  # makes the import fail
     with says(ImportError, f"needs {package}", f'pip install "rfteach[{extra}]"'):
         function()
-
-
-# --- errors themselves
-
-
-def test_errors_survive_the_way_from_another_process():
-    """Workers send their errors home by pickle."""
-    for error in (rf.CheckpointError("x is damaged"), rf.NonFiniteLossError("in step 3")):
-        assert str(pickle.loads(pickle.dumps(error))) == str(error)

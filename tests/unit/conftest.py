@@ -1,7 +1,8 @@
 """Unit tests run with every jaxtyping annotation of rfteach checked by beartype.
 
-In a plain `pytest tests`, tests/bad_input has imported rfteach before, without the checks: there
-our own error messages are what is tested. The hook then has nothing left to do.
+In a plain `pytest tests`, the folders before this one have imported rfteach as it is, and keep
+it: tests/bad_input tests our own messages, which the checks would forestall. From here on an import
+gives a second copy, with the checks.
 """
 
 import os
@@ -15,8 +16,9 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).parents[2]
-HOOKED = "rfteach" not in sys.modules
 
+for name in [name for name in sys.modules if name.split(".")[0] == "rfteach"]:
+    del sys.modules[name]
 install_import_hook("rfteach", "typechecker.check")
 torch.set_num_threads(1)
 os.environ.pop("TQDM_DISABLE", None)  # read when tqdm is imported; the bar is tested here
@@ -24,21 +26,10 @@ settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
 
-def pytest_report_header():
-    """Say which kind of run this is."""
-    return f"rfteach's annotations are {'checked' if HOOKED else 'not checked'} at run time"
-
-
 @pytest.fixture
 def generator():
     """A freshly seeded source of randomness."""
     return torch.Generator().manual_seed(0)
-
-
-@pytest.fixture
-def annotations_checked():
-    """Whether rfteach was imported through the hook."""
-    return HOOKED
 
 
 @pytest.fixture(params=["cpu", *["cuda"] * torch.cuda.is_available()])

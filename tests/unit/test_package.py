@@ -4,6 +4,7 @@ import pkgutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import rfteach as rf
 
@@ -79,10 +80,6 @@ def test_a_module_stays_readable(module):
     assert len(Path(module.__file__).read_text().splitlines()) < 250
 
 
-def test_the_annotations_are_checked_in_this_run(annotations_checked):
-    if not annotations_checked:
-        pytest.skip("rfteach was imported before the hook: run tests/unit by itself to check them")
-    import torch
-
+def test_the_annotations_are_checked_in_this_run():
     with pytest.raises(TypeError, match="[Tt]ype-check"):
         rf.interpolate(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(4))
