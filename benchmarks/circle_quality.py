@@ -43,7 +43,11 @@ if __name__ == "__main__":
             samples = rf.euler(velocity, x0, steps=100).end
             distances.append(rf.wasserstein2(samples, true_points()))
         latest = mean(distances[-DRAWS:])
-        print(f"seed {seed}: {latest:.4f}, {latest / floor:.2f} x the floor, "
-              f"{seconds[-1]:.1f} s of CPU time")
-    print(f"mean: {mean(distances) / floor:.3f} x the floor (goal: at most 1.15), at most "
-          f"{max(seconds):.1f} s of CPU time (goal: at most 10)")
+        print(
+            f"seed {seed}: {latest:.4f}, {latest / floor:.2f} x the floor, "
+            f"{seconds[-1]:.1f} s of CPU time"
+        )
+    print(
+        f"mean: {mean(distances) / floor:.3f} x the floor (goal: at most 1.15), at most "
+        f"{max(seconds):.1f} s of CPU time (goal: at most 10)"
+    )

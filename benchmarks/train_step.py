@@ -54,5 +54,7 @@ if __name__ == "__main__":
     ratios = [ours / bare for bare, ours in pairs]
     print(f"bare loop  {statistics.median(p[0] for p in pairs):.3f} ms of CPU time a step (median)")
     print(f"rf.train   {statistics.median(p[1] for p in pairs):.3f} ms of CPU time a step (median)")
-    print(f"ratio      {statistics.median(ratios):.3f} (median of {ROUNDS} interleaved pairs, "
-          f"{min(ratios):.3f} to {max(ratios):.3f}; goal: at most 1.05)")
+    print(
+        f"ratio      {statistics.median(ratios):.3f} (median of {ROUNDS} interleaved pairs, "
+        f"{min(ratios):.3f} to {max(ratios):.3f}; goal: at most 1.05)"
+    )

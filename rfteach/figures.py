@@ -91,15 +91,9 @@ def planes(
     return figure, axes[: len(titles)]
 
 
-def points(
-    ax: Axes, x: Float[Tensor, "n 2"], color: str, *, label: str | None = None, size: float = 3.0
-) -> None:
-    """Scatter points; `color` is a name in COLORS or any matplotlib color."""
-    xy = _numpy(x)
-    # Rasterized by nature: thousands of dots, half transparent so that density shows.
-    ax.scatter(
-        xy[:, 0], xy[:, 1], s=size, color=_color(color), alpha=0.5, linewidths=0, label=label
-    )
+def points(ax: Axes, x: Float[Tensor, "n 2"], color: str, *, size: float = 3.0) -> None:
+    """Scatter points; `color` is a name in COLORS or any color of matplotlib."""
+    ax.scatter(*_numpy(x).T, s=size, color=_color(color), alpha=0.5, linewidths=0)
 
 
 def lines(

@@ -14,7 +14,11 @@ if __name__ == "__main__":
     rf.train(velocity, rf.IndependentCoupling(noise, moons))
     flow = rf.euler(velocity, noise.sample(3000), steps=100)
 
-    titles = ["1. draw straight lines", "2. learn one velocity field", "3. follow it from new noise"]
+    titles = [
+        "1. draw straight lines",
+        "2. learn one velocity field",
+        "3. follow it from new noise",
+    ]
     figure, axes = figures.planes(titles, size=2.6)
     figures.lines(axes[0], noise.sample(40), moons.sample(40))
     figures.paths(axes[1], flow, "1-RF", count=40)
