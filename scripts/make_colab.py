@@ -1,10 +1,10 @@
 """Make copies of the notebooks that run on Colab, where rfteach has to be installed first.
 
     python scripts/make_colab.py --out colab --repository OWNER/NAME --commit SHA
-    python scripts/make_colab.py --out colab --source dist/rfteach-0.1.0-py3-none-any.whl
+    python scripts/make_colab.py --out colab --wheel dist/rfteach-0.1.0-py3-none-any.whl
 
 Each copy of a notebook that uses rfteach starts with a cell that installs it: from that repository
-at that commit, or from the given source, which is anything that pip takes. With a repository,
+at that commit, or from the given wheel. With a repository,
 relative links are made absolute too, since Colab resolves them against itself.
 """
 
@@ -21,7 +21,7 @@ INSTALL = """\
 import importlib.util
 
 if importlib.util.find_spec("rfteach") is None:
-    %pip install --quiet "{source}"\
+    %pip install --quiet "rfteach[chapters] @ {source}"\
 """
 # [text](target) where the target is a relative path to a file: not https://..., not $E[X](x)$.
 RELATIVE_LINK = re.compile(
@@ -68,14 +68,16 @@ def main() -> None:
     """Read the command line and write the copies."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True, help="folder for the copies")
-    parser.add_argument("--source", help="what pip installs, for example a wheel")
+    parser.add_argument("--wheel", type=Path, help="what pip installs, for a copy on this machine")
     parser.add_argument("--repository", help="OWNER/NAME on GitHub, with --commit")
     parser.add_argument("--commit", help="what pip installs from there")
     options = parser.parse_args()
-    if not options.source and not (options.repository and options.commit):
-        parser.error("give --source, or both --repository and --commit")
+    if not options.wheel and not (options.repository and options.commit):
+        parser.error("give --wheel, or both --repository and --commit")
 
-    source = options.source or f"git+https://github.com/{options.repository}@{options.commit}"
+    source = f"git+https://github.com/{options.repository}@{options.commit}"
+    if options.wheel:
+        source = options.wheel.resolve().as_uri()
     for path in sorted(BOOK.rglob("*.ipynb")):
         if ".ipynb_checkpoints" in path.parts:
             continue

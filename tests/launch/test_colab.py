@@ -95,7 +95,7 @@ def empty_environment(tmp_path) -> Path:
 
 
 def test_a_copy_runs_where_there_is_no_rfteach(tmp_path, wheel, empty_environment):
-    copies = make_copies(tmp_path / "colab", "--source", str(wheel))
+    copies = make_copies(tmp_path / "colab", "--wheel", str(wheel))
     hidden = ("PYTHONPATH", "VIRTUAL_ENV", "JUPYTER_PATH")
     variables = {name: value for name, value in os.environ.items() if name not in hidden}
     variables |= {"PIP_NO_INDEX": "1", "TQDM_DISABLE": "1"}  # what it needs is there already
