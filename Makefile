@@ -21,7 +21,7 @@ serve: book ## build the book and serve it on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html
 
 lab: setup ## open the chapters in JupyterLab
-	$(BIN)/jupyter lab book
+	$(BIN)/jupyter lab book $(if $(filter 0,$(shell id -u)),--allow-root) # root: in a container
 
 # The quick parts first. Two processes with one thread each suit two cores; with nbval, each
 # notebook stays in one process. tests/site looks at the book that was built just before.
