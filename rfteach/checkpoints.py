@@ -46,7 +46,7 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
         CheckpointError: the file is truncated or not a checkpoint of this package, or its settings
             differ; the message names the first that does.
     """
-    again = f"delete {path} to start afresh, or pass another checkpoint path"
+    again = f"delete {path} to start over, or pass another checkpoint path"
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}

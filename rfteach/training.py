@@ -220,7 +220,7 @@ class _Saved:
             self.generator.set_state(tensors["generator"])
             losses = tensors["losses"].tolist()
         except KeyError as error:
-            raise CheckpointError(f"{self.path} lacks {error}; delete it to start afresh") from None
+            raise CheckpointError(f"{self.path} lacks {error}; delete it to start over") from None
         self.average.updates = max(0, len(losses) - 1)
         return losses
 
