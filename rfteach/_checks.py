@@ -47,21 +47,20 @@ def check_data(name: str, points: Tensor) -> None:
         )
 
 
-def check_pair(x0: Tensor, x1: Tensor, *, names: tuple[str, str] = ("x0", "x1")) -> None:
+def check_pair(x0: Tensor, x1: Tensor) -> None:
     """Raise unless `x0` and `x1` can be paired row by row."""
-    check_points(names[0], x0)
-    check_points(names[1], x1)
+    check_points("x0", x0)
+    check_points("x1", x1)
     if x0.shape != x1.shape:
         raise ValueError(
-            f"{names[0]} has shape {tuple(x0.shape)} and {names[1]} has shape "
-            f"{tuple(x1.shape)}; a pair needs one row of each, of the same event shape"
+            f"x0 has shape {tuple(x0.shape)} and x1 has shape {tuple(x1.shape)}; "
+            f"a pair needs one row of each, of the same event shape"
         )
     if x0.dtype != x1.dtype:
         raise TypeError(
-            f"{names[0]} has dtype {x0.dtype} and {names[1]} has dtype {x1.dtype}; "
-            f"convert one with .to({x0.dtype})"
+            f"x0 has dtype {x0.dtype} and x1 has dtype {x1.dtype}; convert one with .to({x0.dtype})"
         )
-    check_same_device(names[0], x0, names[1], x1)
+    check_same_device("x0", x0, "x1", x1)
 
 
 def check_times(t: Tensor, x: Tensor) -> None:

@@ -158,14 +158,9 @@ def training_curve(ax: Axes, losses: Float[Tensor, " steps"], *, window: int = 5
     """Draw the loss of every step faintly and its moving average over `window` steps on top."""
     y = _numpy(losses)
     ax.plot(np.arange(len(y)), y, color=_color("1-RF"), alpha=0.2, linewidth=0.6)
-    smooth = moving_average(losses, window)
+    smooth = np.convolve(y, np.full(window, 1 / window), mode="valid")
     ax.plot(np.arange(len(smooth)) + window, smooth, color=_color("1-RF"), label="training loss")
     ax.set(xlabel="step", ylabel="loss")
-
-
-def moving_average(values: Float[Tensor, " n"], window: int) -> np.ndarray:
-    """Return the mean of each run of `window` neighbors, shape (n - window + 1,)."""
-    return np.convolve(_numpy(values), np.full(window, 1 / window), mode="valid")
 
 
 def log_log(ax: Axes, xlabel: str, ylabel: str, ticks: list[int]) -> None:
