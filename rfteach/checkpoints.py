@@ -1,7 +1,7 @@
-"""Saving a training run half way and picking it up again, bit for bit.
+"""Saving tensors, and a training run half way to pick it up again, bit for bit.
 
-A checkpoint is one safetensors file: tensors by name, and the settings of the run as JSON in its
-header. Reading it executes nothing.
+Each file is one safetensors file: tensors by name, and texts in its header, such as the settings
+of a run as JSON. Reading it executes nothing.
 """
 
 from __future__ import annotations
@@ -21,22 +21,50 @@ FORMAT = "rfteach.training/1"
 
 
 class CheckpointError(ValueError):
-    """A checkpoint file that cannot be used: damaged, foreign, or of another run."""
+    """A file of tensors that cannot be used: damaged, foreign, or of another run."""
 
 
-def save_checkpoint(path: Path, tensors: dict[str, Tensor], settings: dict) -> None:
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     """Write the file whole or not at all: a crash while saving leaves the previous one in place.
 
     Args:
         path: the file to write; missing folders are made.
         tensors: named tensors.
-        settings: what the run must agree on to be resumed, values that JSON can hold.
+        header: texts to keep beside them; "format" says what kind of file it is.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
-    header = {"format": FORMAT, "settings": json.dumps(settings, sort_keys=True)}
     save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, metadata=header)
     os.replace(unfinished, path)
+
+
+def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors and the header of a file that `save_tensors` wrote with format `kind`.
+
+    Raises:
+        CheckpointError: the file is missing, truncated or of another kind; the message ends with
+            `way_out`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; {way_out}") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file; {way_out}") from error
+    if header.get("format") != kind:
+        raise CheckpointError(
+            f"{path} has the format {header.get('format')}, not {kind}, so rfteach wrote it for "
+            f"something else or not at all; {way_out}"
+        )
+    return tensors, header
+
+
+def save_checkpoint(path: Path, tensors: dict[str, Tensor], settings: dict) -> None:
+    """Save the state of a training run, with the settings that a resumed run must agree on."""
+    header = {"format": FORMAT, "settings": json.dumps(settings, sort_keys=True)}
+    save_tensors(path, tensors, header)
 
 
 def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
@@ -47,15 +75,8 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
             differ; the message names the first that does.
     """
     again = f"delete {path} to start over, or pass another checkpoint path"
+    tensors, header = load_tensors(path, FORMAT, again)
     try:
-        with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} is damaged or not a safetensors file; {again}") from error
-    try:
-        if header.get("format") != FORMAT:
-            raise ValueError(f"format is {header.get('format')}")
         saved = dict(json.loads(header["settings"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} was not written by rfteach's train; {again}") from error

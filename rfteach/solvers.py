@@ -45,35 +45,51 @@ class Trajectory:
         return self.states[-1]
 
 
-class _Counted:
-    """A velocity that takes one time for the whole cloud and counts its calls."""
+class CountedVelocity:
+    """A velocity that counts how often it is called.
+
+    Wrap a velocity in it to count the network evaluations (NFE) of any sampler, not only of ours.
+
+    Attributes:
+        evaluations: the number of calls so far.
+    """
 
     def __init__(self, velocity: Velocity):
         self.velocity = velocity
-        self.calls = 0
+        self.evaluations = 0
+
+    def __call__(
+        self, x: Float[Tensor, "batch *event"], t: Float[Tensor, " batch"]
+    ) -> Float[Tensor, "batch *event"]:
+        """Return velocity(x, t), and count the call."""
+        self.evaluations += 1
+        return self.velocity(x, t)
+
+
+class _OneTime(CountedVelocity):
+    """A counted velocity that takes one time for the whole cloud."""
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
-        self.calls += 1
-        v = self.velocity(x, x.new_full((len(x),), float(t)))
+        v = super().__call__(x, x.new_full((len(x),), float(t)))
         check_velocity_output(v, x)
         return v
 
 
-Step = Callable[[_Counted, Tensor, float, float], Tensor]
+Step = Callable[[_OneTime, Tensor, float, float], Tensor]
 
 
-def _euler_step(v: _Counted, x: Tensor, t0: float, t1: float) -> Tensor:
+def _euler_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     return x + (t1 - t0) * v(x, t0)
 
 
-def _heun_step(v: _Counted, x: Tensor, t0: float, t1: float) -> Tensor:
+def _heun_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     dt = t1 - t0
     k0 = v(x, t0)
     k1 = v(x + dt * k0, t1)
     return x + dt / 2 * (k0 + k1)
 
 
-def _rk4_step(v: _Counted, x: Tensor, t0: float, t1: float) -> Tensor:
+def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     dt, middle = t1 - t0, (t0 + t1) / 2
     k0 = v(x, t0)
     k1 = v(x + dt / 2 * k0, middle)
@@ -88,7 +104,7 @@ def _solve(step: Step, velocity: Velocity, x0: Tensor, steps: int, keep: str) ->
     check_count("steps", steps)
     if keep not in ("path", "end"):
         raise ValueError(f'keep = {keep!r}, but it must be "path" or "end"')
-    v = _Counted(velocity)
+    v = _OneTime(velocity)
     kept = steps if keep == "path" else 1
     states = x0.new_empty(kept + 1, *x0.shape)
     states[0] = x = x0
@@ -98,7 +114,7 @@ def _solve(step: Step, velocity: Velocity, x0: Tensor, steps: int, keep: str) ->
             states[i + 1] = x
     states[-1] = x
     times = torch.arange(kept + 1, device=x0.device, dtype=x0.dtype) / kept
-    return Trajectory(times, states, v.calls, complete=keep == "path")
+    return Trajectory(times, states, v.evaluations, complete=keep == "path")
 
 
 def euler(
@@ -191,7 +207,7 @@ def dopri5(
             f"({torch.finfo(x0.dtype).eps:.1e}); pass x0.double() or a larger rtol"
         )
     odeint = optional("torchdiffeq").odeint
-    v = _Counted(velocity)
+    v = _OneTime(velocity)
     times, states = [], []
 
     class Recorder(torch.nn.Module):  # torchdiffeq looks for this callback on the function
@@ -216,4 +232,4 @@ def dopri5(
             f"rtol = {rtol} and atol = {atol} ask for more than {x0.dtype} can hold"
         ) from error
     kept = torch.tensor([*times, 1.0], device=x0.device, dtype=x0.dtype)
-    return Trajectory(kept, torch.stack([*states, end]), v.calls)
+    return Trajectory(kept, torch.stack([*states, end]), v.evaluations)

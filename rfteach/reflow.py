@@ -1,0 +1,142 @@
+"""Reflow: train again, on the pairs that the flow itself makes (Liu et al. 2022, Section 2.2)."""
+
+from __future__ import annotations
+
+import copy
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from rfteach._checks import check_count
+from rfteach.couplings import PairedCoupling
+from rfteach.distributions import Distribution
+from rfteach.losses import Velocity
+from rfteach.solvers import Trajectory, heun
+from rfteach.training import train
+
+
+@runtime_checkable
+class FixedStepSolver(Protocol):
+    """A solver that takes a number of steps: `euler`, `heun` or `rk4`."""
+
+    def __call__(self, velocity: Velocity, x0: Tensor, *, steps: int, keep: str) -> Trajectory:
+        """Solve from t = 0 to t = 1."""
+        ...
+
+
+def flow_coupling(
+    velocity: Velocity,
+    source: Distribution,
+    *,
+    size: int = 50_000,
+    solver: FixedStepSolver = heun,
+    steps: int = 20,
+    batch_size: int = 8192,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+    progress: bool = True,
+) -> PairedCoupling:
+    """Return the flow's own pairs (Z0, Z1): noise, and where the flow carries it.
+
+    All noise is drawn first and then solved in batches, so the pairs do not depend on `batch_size`
+    (but for rounding), and no more than one batch is held besides the pairs themselves. Row i of
+    the one end belongs to row i of the other: never shuffle one of them alone.
+
+    Args:
+        velocity: callable `velocity(x, t)`.
+        source: distribution of Z0.
+        size: number of pairs.
+        solver: `euler`, `heun` or `rk4`.
+        steps: number of solver steps. An error made here is learned by the next round.
+        batch_size: points solved at a time.
+        generator: source of randomness; PyTorch's global one when None.
+        device: where the flow is solved and the pairs are kept; PyTorch's default device when None.
+        progress: show a progress bar.
+
+    Raises:
+        ValueError: `size`, `steps` or `batch_size` is below 1, or the velocity returns a wrong
+            shape.
+        ArithmeticError: some end points are NaN or infinite; nothing can be learned from those.
+    """
+    from tqdm.auto import tqdm
+
+    check_count("size", size)
+    check_count("batch_size", batch_size)
+    z0 = source.sample(size, generator=generator, device=device)
+    z1 = torch.empty_like(z0)
+    off = {} if progress else {"disable": True}
+    with tqdm(total=size, desc="solving for pairs", unit="pair", **off) as bar:
+        for start, end in zip(z0.split(batch_size), z1.split(batch_size), strict=True):
+            end.copy_(solver(velocity, start, steps=steps, keep="end").end)
+            bad = ~torch.isfinite(end).flatten(1).all(dim=1)
+            if bad.any():
+                raise ArithmeticError(
+                    f"{int(bad.sum())} of {len(end)} end points are NaN or infinite after "
+                    f"{steps} steps, the first of them starts at {start[bad][0].tolist()}; look "
+                    f"for a velocity that is not finite, or take more steps"
+                )
+            bar.update(len(end))
+    return PairedCoupling(z0, z1)
+
+
+def reflow(
+    velocity: nn.Module,
+    source: Distribution,
+    *,
+    rounds: int = 1,
+    size: int = 50_000,
+    solver: FixedStepSolver = heun,
+    pair_steps: int = 20,
+    seed: int = 0,
+    progress: bool = True,
+    **training,
+) -> list[nn.Module]:
+    """Return the velocities of the next rounds: from 1-RF, those of 2-RF, 3-RF and so on.
+
+    Each round solves the last flow for new pairs and trains a copy of its network on them
+    (Liu et al. 2022, Algorithm 1). The network that is passed in stays as it is.
+
+    Args:
+        velocity: a trained velocity.
+        source: distribution of Z0.
+        rounds: how often to make pairs and train.
+        size: number of pairs in each round.
+        solver: `euler`, `heun` or `rk4`, for the pairs.
+        pair_steps: number of solver steps for the pairs.
+        seed: of all the randomness: the noise of the pairs, and the training.
+        progress: show progress bars.
+        training: further settings of `train`, such as `steps`, `batch_size` or `learning_rate`.
+
+    Returns:
+        One trained velocity per round, on the device of `velocity`.
+
+    Raises:
+        ValueError: a setting is out of range.
+        TypeError: the velocity is not a module.
+        ArithmeticError: a flow or a loss became NaN or infinite.
+    """
+    check_count("rounds", rounds)
+    if not isinstance(velocity, nn.Module):
+        raise TypeError(
+            f"the velocity is of type {type(velocity).__name__}, but reflow trains a copy of it; "
+            f"pass a torch.nn.Module such as VelocityMLP(dim)"
+        )
+    device = next(velocity.parameters()).device
+    noise = torch.Generator().manual_seed(seed)
+    velocities = []
+    for round in range(rounds):
+        pairs = flow_coupling(
+            velocity,
+            source,
+            size=size,
+            solver=solver,
+            steps=pair_steps,
+            generator=noise,
+            device=device,
+            progress=progress,
+        )
+        velocity = copy.deepcopy(velocity)
+        train(velocity, pairs, seed=seed + round + 1, progress=progress, **training)
+        velocities.append(velocity)
+    return velocities
