@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from rfteach._checks import check_count
+from rfteach._progress import progress_bar
 from rfteach.couplings import PairedCoupling
 from rfteach.distributions import Distribution
 from rfteach.losses import Velocity
@@ -59,14 +60,11 @@ def flow_coupling(
             shape.
         ArithmeticError: some end points are NaN or infinite; nothing can be learned from those.
     """
-    from tqdm.auto import tqdm
-
     check_count("size", size)
     check_count("batch_size", batch_size)
     z0 = source.sample(size, generator=generator, device=device)
     z1 = torch.empty_like(z0)
-    off = {} if progress else {"disable": True}
-    with tqdm(total=size, desc="solving for pairs", unit="pair", **off) as bar:
+    with progress_bar(size, shown=progress, desc="solving for pairs", unit="pair") as bar:
         for start, end in zip(z0.split(batch_size), z1.split(batch_size), strict=True):
             end.copy_(solver(velocity, start, steps=steps, keep="end").end)
             bad = ~torch.isfinite(end).flatten(1).all(dim=1)

@@ -16,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rfteach._checks import check_count
+from rfteach._progress import progress_bar
 from rfteach.checkpoints import (
     CheckpointError,
     function_name,
@@ -227,11 +228,8 @@ class _Saved:
 
 def _bar(rest: range, steps: int, progress: bool, losses: list[float]) -> Iterable[int]:
     """Run through the steps that are left, behind a progress bar that shows the recent loss."""
-    from tqdm.auto import tqdm  # a widget in a notebook, text in a terminal
-
-    # disable=None would also hide the bar in a log file; only the caller and TQDM_DISABLE decide.
-    off = {} if progress else {"disable": True}
-    with tqdm(total=steps, initial=steps - len(rest), desc="training", unit="step", **off) as bar:
+    done = steps - len(rest)
+    with progress_bar(steps, shown=progress, initial=done, desc="training", unit="step") as bar:
         for step in rest:
             yield step
             bar.update()
