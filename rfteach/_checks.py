@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 EXTRAS = {"ot": ("POT", "metrics"), "torchdiffeq": ("torchdiffeq", "solvers")}
 
@@ -103,6 +103,26 @@ def check_velocity_output(v: Tensor, x: Tensor) -> None:
             f"the velocity returned shape {tuple(v.shape)} for points of shape "
             f"{tuple(x.shape)}; it must return one velocity per point, of the same shape"
         )
+
+
+def check_distribution(name: str, source: object) -> None:
+    """Raise unless `source` can be sampled and says what shape its points have."""
+    if not hasattr(source, "event_shape"):
+        raise TypeError(
+            f"the {name} is of type {type(source).__name__}, which is no distribution; "
+            f"wrap a tensor of points in Empirical(points)"
+        )
+
+
+def check_trainable(velocity: nn.Module) -> None:
+    """Raise unless `velocity` is a module with weights to train."""
+    if not isinstance(velocity, nn.Module):
+        raise TypeError(
+            f"the velocity is of type {type(velocity).__name__}, which has no weights to train; "
+            f"pass a torch.nn.Module such as VelocityMLP(dim)"
+        )
+    if not any(p.requires_grad for p in velocity.parameters()):
+        raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
 
 
 def check_count(name: str, value: int) -> None:

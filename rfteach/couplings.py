@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_pair, optional
+from rfteach._checks import check_count, check_data, check_distribution, check_pair, optional
 from rfteach.checkpoints import CheckpointError, load_tensors, save_tensors
 from rfteach.distributions import Distribution
 
@@ -50,12 +50,8 @@ class IndependentCoupling:
     """
 
     def __init__(self, source: Distribution, target: Distribution):
-        for name, ends in (("source", source), ("target", target)):
-            if not hasattr(ends, "event_shape"):
-                raise TypeError(
-                    f"the {name} is of type {type(ends).__name__}, which is no distribution; "
-                    f"wrap a tensor of points in Empirical(points)"
-                )
+        check_distribution("source", source)
+        check_distribution("target", target)
         if tuple(source.event_shape) != tuple(target.event_shape):
             raise ValueError(
                 f"the source has points of shape {tuple(source.event_shape)} and the target of "
@@ -146,8 +142,8 @@ class PairedCoupling:
         check_pair(x0, x1)
         check_data("x0", x0)
         check_data("x1", x1)
-        self.x0 = x0
-        self.x1 = x1
+        self.x0 = x0.detach()  # training must not go on into the network that made them
+        self.x1 = x1.detach()
 
     def __len__(self) -> int:
         return len(self.x0)
@@ -170,7 +166,8 @@ class PairedCoupling:
     def save(self, path: Path | str) -> None:
         """Write the pairs to a safetensors file."""
         header = {"format": PAIRS_FORMAT}
-        save_tensors(Path(path), {"x0": self.x0, "x1": self.x1}, header)
+        tensors = {"x0": self.x0, "x1": self.x1.clone()}  # the file may hold no shared memory
+        save_tensors(Path(path), tensors, header)
 
     @classmethod
     def load(cls, path: Path | str) -> PairedCoupling:
@@ -183,4 +180,7 @@ class PairedCoupling:
         tensors, _ = load_tensors(Path(path), PAIRS_FORMAT, way_out)
         if tensors.keys() != {"x0", "x1"}:
             raise CheckpointError(f"{path} holds {sorted(tensors)}, not x0 and x1; {way_out}")
-        return cls(tensors["x0"], tensors["x1"])
+        try:
+            return cls(tensors["x0"], tensors["x1"])
+        except (ValueError, TypeError) as error:
+            raise CheckpointError(f"{path} holds no pairs: {error}; {way_out}") from error

@@ -34,6 +34,9 @@ def distill(velocity: nn.Module, coupling: Coupling, **training) -> TrainingRun:
         training: settings of `train`, such as `steps`, `batch_size` or `seed`.
 
     Raises:
-        ValueError, TypeError, NonFiniteLossError, CheckpointError: as for `train`.
+        ValueError, TypeError, NonFiniteLossError, CheckpointError: as for `train`; TypeError also
+            for a `time_sampler`.
     """
+    if "time_sampler" in training:
+        raise TypeError("distill looks at t = 0 alone; for a time_sampler of your own call train")
     return train(velocity, coupling, time_sampler=start_times, **training)

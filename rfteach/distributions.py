@@ -200,7 +200,7 @@ class Empirical(_Sampler):
 
     def __init__(self, points: Float[Tensor, "n *event"]):
         check_data("points", points)
-        self.points = points
+        self.points = points.detach()
         self.event_shape = tuple(points.shape[1:])
 
     def _draw(self, n, generator, device):

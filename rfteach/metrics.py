@@ -142,6 +142,8 @@ def relative_transport_cost(x0: Float[Tensor, "n *event"], x1: Float[Tensor, "n 
         ValueError: as for `transport_cost`.
         ImportError: POT is not installed.
     """
+    check_pair(x0, x1)
+    x0, x1 = x0.double(), x1.double()  # the difference of two like numbers
     return transport_cost(x0, x1) - wasserstein2(x0, x1) ** 2
 
 
@@ -149,15 +151,16 @@ def path_crossings(states: Float[Tensor, "times n 2"]) -> int:
     """Return how many pairs of particles have paths that intersect when drawn in the plane.
 
     The times do not count here: two paths may pass through one place one after the other. Paths of
-    one velocity field do so, though they are never at one place at one time. For the lines of a
-    coupling pass `torch.stack([x0, x1])`.
+    one velocity field do so, though they are never at one place at one time. Paths that touch, or
+    meet exactly at a corner, do not count. For the lines of a coupling pass
+    `torch.stack([x0, x1])`.
 
     Args:
         states: the corners of each path, shape (times, n, 2), as in `trajectory.states`. Time grows
             as the square of `times` and of `n`; 200 paths of 100 steps take some seconds.
 
     Raises:
-        ValueError: `states` has another shape.
+        ValueError: `states` has another shape, is empty or not finite.
     """
     check_real("states", states)
     if states.ndim != 3 or states.shape[2] != 2 or len(states) < 2:
@@ -165,6 +168,7 @@ def path_crossings(states: Float[Tensor, "times n 2"]) -> int:
             f"states has shape {tuple(states.shape)}, but path_crossings takes (times, n, 2) with "
             f"2 times or more, such as trajectory.states or torch.stack([x0, x1])"
         )
+    check_data("states", states)
     a, b = (s.transpose(0, 1).double() for s in (states[:-1], states[1:]))  # (n, segments, 2)
     count = 0
     for i in range(len(a) - 1):

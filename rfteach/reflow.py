@@ -8,12 +8,12 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_distribution, check_trainable
 from rfteach._progress import progress_bar
 from rfteach.couplings import PairedCoupling
 from rfteach.distributions import Distribution
 from rfteach.losses import Velocity
-from rfteach.solvers import Trajectory, heun
+from rfteach.solvers import Trajectory, dopri5, heun
 from rfteach.training import train
 
 
@@ -58,21 +58,28 @@ def flow_coupling(
     Raises:
         ValueError: `size`, `steps` or `batch_size` is below 1, or the velocity returns a wrong
             shape.
+        TypeError: one of them is not an integer, the source is not a distribution, or the solver
+            is `dopri5`.
         ArithmeticError: some end points are NaN or infinite; nothing can be learned from those.
     """
+    check_distribution("source", source)
     check_count("size", size)
     check_count("batch_size", batch_size)
+    if solver is dopri5:
+        raise TypeError("dopri5 chooses its own steps; pass solver=rf.euler, rf.heun or rf.rk4")
     z0 = source.sample(size, generator=generator, device=device)
     z1 = torch.empty_like(z0)
     with progress_bar(size, shown=progress, desc="solving for pairs", unit="pair") as bar:
-        for start, end in zip(z0.split(batch_size), z1.split(batch_size), strict=True):
+        for done in range(0, size, batch_size):
+            start, end = (z[done : done + batch_size] for z in (z0, z1))
             end.copy_(solver(velocity, start, steps=steps, keep="end").end)
             bad = ~torch.isfinite(end).flatten(1).all(dim=1)
             if bad.any():
                 raise ArithmeticError(
                     f"{int(bad.sum())} of {len(end)} end points are NaN or infinite after "
-                    f"{steps} steps, the first of them starts at {start[bad][0].tolist()}; look "
-                    f"for a velocity that is not finite, or take more steps"
+                    f"{steps} steps, the first of them that of source point "
+                    f"{done + int(bad.nonzero()[0])}; look for a velocity that is not finite, or "
+                    f"take more steps"
                 )
             bar.update(len(end))
     return PairedCoupling(z0, z1)
@@ -96,7 +103,7 @@ def reflow(
     (Liu et al. 2022, Algorithm 1). The network that is passed in stays as it is.
 
     Args:
-        velocity: a trained velocity.
+        velocity: a trained velocity, on the device where the pairs are to be made.
         source: distribution of Z0.
         rounds: how often to make pairs and train.
         size: number of pairs in each round.
@@ -107,20 +114,21 @@ def reflow(
         training: further settings of `train`, such as `steps`, `batch_size` or `learning_rate`.
 
     Returns:
-        One trained velocity per round, on the device of `velocity`.
+        One trained velocity per round.
 
     Raises:
-        ValueError: a setting is out of range.
-        TypeError: the velocity is not a module.
+        ValueError: a setting is out of range, the velocity has no weights to train, or there is
+            one `checkpoint` for several rounds.
+        TypeError: the velocity is not a module, or as for `flow_coupling` and `train`.
         ArithmeticError: a flow or a loss became NaN or infinite.
     """
     check_count("rounds", rounds)
-    if not isinstance(velocity, nn.Module):
-        raise TypeError(
-            f"the velocity is of type {type(velocity).__name__}, but reflow trains a copy of it; "
-            f"pass a torch.nn.Module such as VelocityMLP(dim)"
+    check_trainable(velocity)
+    if rounds > 1 and training.get("checkpoint") is not None:
+        raise ValueError(
+            f"a checkpoint holds one training run, but rounds = {rounds}; call reflow once for "
+            f"each round, with a file of its own"
         )
-    device = next(velocity.parameters()).device
     noise = torch.Generator().manual_seed(seed)
     velocities = []
     for round in range(rounds):
@@ -131,7 +139,7 @@ def reflow(
             solver=solver,
             steps=pair_steps,
             generator=noise,
-            device=device,
+            device=next(velocity.parameters()).device,
             progress=progress,
         )
         velocity = copy.deepcopy(velocity)

@@ -47,8 +47,8 @@ def stratified_times(
     """Return one uniform time in each of `n` equal slices of [0, 1), shape (n,), in rising order.
 
     Each batch then covers all of [0, 1) evenly, which lowers the noise of the loss and leaves its
-    mean unchanged, provided that the rows of the batch are exchangeable. Every coupling in this
-    package draws exchangeable rows.
+    mean unchanged, provided that all rows of the batch have the same law, as they have in every
+    coupling of this package.
     """
     jitter = torch.rand(n, generator=generator, device=device)
     below_one = torch.nextafter(jitter.new_ones(()), jitter.new_zeros(()))

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_trainable
 from rfteach._progress import progress_bar
 from rfteach.checkpoints import (
     CheckpointError,
@@ -127,14 +127,8 @@ def train(
         CheckpointError: the checkpoint file is damaged or belongs to another run.
     """
     _check_settings(steps, batch_size, learning_rate, ema_decay)
-    if not isinstance(velocity, nn.Module):
-        raise TypeError(
-            f"the velocity is of type {type(velocity).__name__}, which has no weights to train; "
-            f"pass a torch.nn.Module such as VelocityMLP(dim)"
-        )
+    check_trainable(velocity)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
-    if not parameters:
-        raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
     if device is not None:
         velocity.to(device)
     device = parameters[0].device

@@ -9,6 +9,7 @@ import rfteach as rf
 
 NAN, INF = float("nan"), float("inf")
 X = torch.zeros(4, 2)
+MINIBATCH = rf.MinibatchOTCoupling(rf.Gaussian(2), rf.Moons(), group=4)
 MEANS, STDS = torch.zeros(3, 2), torch.ones(3)
 
 
@@ -63,14 +64,18 @@ def test_mixture_of_images(says):
         rf.GaussianMixture(torch.zeros(3, 2, 2), STDS)
 
 
-def test_source_and_target_of_different_shapes(says):
+@pytest.mark.parametrize("coupling", [rf.IndependentCoupling, rf.MinibatchOTCoupling])
+def test_source_and_target_of_different_shapes(coupling, says):
     with says(ValueError, "source has points of shape (2,)", "target of shape (3,)", "one space"):
-        rf.IndependentCoupling(rf.Gaussian(2), rf.Gaussian(3))
+        coupling(rf.Gaussian(2), rf.Gaussian(3))
 
 
 def test_a_tensor_where_a_distribution_belongs(says):
-    with says(TypeError, "the target is of type Tensor", "Empirical(points)"):
-        rf.IndependentCoupling(rf.Gaussian(2), X)
+    for coupling in (rf.IndependentCoupling, rf.MinibatchOTCoupling):
+        with says(TypeError, "the target is of type Tensor", "Empirical(points)"):
+            coupling(rf.Gaussian(2), X)
+        with says(TypeError, "the source is of type Tensor", "Empirical(points)"):
+            coupling(X, rf.Gaussian(2))
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, NAN])
@@ -108,6 +113,7 @@ USES_VELOCITY = {
     "heun": lambda v: rf.heun(v, X),
     "rk4": lambda v: rf.rk4(v, X),
     "dopri5": lambda v: rf.dopri5(v, X),
+    "flow_coupling": lambda v: rf.flow_coupling(v, rf.Gaussian(2), size=4, progress=False),
     "loss": lambda v: rf.velocity_matching_loss(v, X, X, torch.zeros(4)),
 }
 uses_velocity = pytest.mark.parametrize("name", USES_VELOCITY)
@@ -174,6 +180,35 @@ def test_energy_distance_needs_two_points(says):
         rf.energy_distance(X[:1], X)
 
 
+@pytest.mark.parametrize("pairs", [X[:1], X], ids=["one pair", "one pair, four times"])
+def test_conditional_variance_needs_two_pairs(pairs, says):
+    with says(ValueError, "2 different pairs or more", "got one"):
+        rf.conditional_variance(pairs, pairs)
+
+
+@pytest.mark.parametrize("shape", [(), (4,), (4, 2), (3, 4, 3), (1, 4, 2), (3, 4, 1, 2)])
+def test_paths_that_cannot_be_drawn(shape, says):
+    with says(ValueError, str(shape), "(times, n, 2)", "torch.stack([x0, x1])"):
+        rf.path_crossings(torch.zeros(shape))
+
+
+@pytest.mark.parametrize("bad", [NAN, INF])
+def test_paths_with_holes(bad, says):
+    states = torch.zeros(3, 4, 2)
+    states[1, 2, 0] = bad
+    with says(ValueError, "states holds NaN or infinity in 1 of 3 rows", "row 1"):
+        rf.path_crossings(states)
+
+
+def test_paths_that_are_no_real_numbers(says):
+    with says(TypeError, "states has dtype torch.int64", "states.float()"):
+        rf.path_crossings(torch.zeros(3, 4, 2, dtype=torch.int64))
+    with says(TypeError, "states must be a torch.Tensor, not list", "torch.as_tensor"):
+        rf.path_crossings([X, X])
+    with says(ValueError, "states is empty (shape (3, 0, 2))"):
+        rf.path_crossings(torch.zeros(3, 0, 2))
+
+
 # --- libraries that are not there
 
 
@@ -181,6 +216,8 @@ def test_energy_distance_needs_two_points(says):
     ("module", "package", "extra", "function"),
     [
         ("ot", "POT", "metrics", lambda: rf.wasserstein2(X, X)),
+        ("ot", "POT", "metrics", lambda: rf.relative_transport_cost(X, X)),
+        ("ot", "POT", "metrics", lambda: MINIBATCH.sample(3)),
         ("torchdiffeq", "torchdiffeq", "solvers", lambda: rf.dopri5(still, X)),
     ],
 )

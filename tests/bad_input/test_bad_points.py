@@ -15,6 +15,7 @@ def still(x, t):
     return torch.zeros_like(x)
 
 
+NOISE = rf.Gaussian(2)
 VELOCITY_OF_MIXTURE = rf.mixture_velocity(rf.EightGaussians())
 
 # Everything that takes points, as a function of those points alone.
@@ -33,6 +34,9 @@ TAKES_POINTS = {
     "rk4": lambda x: rf.rk4(still, x),
     "dopri5": lambda x: rf.dopri5(still, x),
     "transport_cost": lambda x: rf.transport_cost(X, x),
+    "relative_transport_cost": lambda x: rf.relative_transport_cost(x, X),
+    "conditional_variance, x0": lambda x: rf.conditional_variance(x, X),
+    "conditional_variance, x1": lambda x: rf.conditional_variance(X, x),
     "wasserstein2": lambda x: rf.wasserstein2(X, x),
     "energy_distance": lambda x: rf.energy_distance(x, X),
 }
@@ -82,6 +86,8 @@ TAKES_PAIRS = {
     "velocity_matching_loss": lambda a, b: rf.velocity_matching_loss(still, a, b, T),
     "PairedCoupling": rf.PairedCoupling,
     "transport_cost": rf.transport_cost,
+    "relative_transport_cost": rf.relative_transport_cost,
+    "conditional_variance": rf.conditional_variance,
 }
 takes_pairs = pytest.mark.parametrize("name", TAKES_PAIRS)
 TAKES_SAMPLES = {"wasserstein2": rf.wasserstein2, "energy_distance": rf.energy_distance}
@@ -179,6 +185,12 @@ TAKES_COUNT = {
         "n",
         rf.IndependentCoupling(rf.Moons(), rf.Moons()).sample,
     ),
+    "n of a minibatch coupling": (
+        "n",
+        rf.MinibatchOTCoupling(rf.Moons(), rf.Moons()).sample,
+    ),
+    "group": ("group", lambda n: rf.MinibatchOTCoupling(rf.Moons(), rf.Moons(), group=n)),
+    "times": ("times", lambda n: rf.conditional_variance(X, X, times=n)),
     "dim of a Gaussian": ("dim", rf.Gaussian),
     "dim of a network": ("dim", rf.VelocityMLP),
     "width": ("width", lambda n: rf.VelocityMLP(2, width=n)),
@@ -186,6 +198,14 @@ TAKES_COUNT = {
     "steps of euler": ("steps", lambda n: rf.euler(still, X, steps=n)),
     "steps of heun": ("steps", lambda n: rf.heun(still, X, steps=n)),
     "steps of rk4": ("steps", lambda n: rf.rk4(still, X, steps=n)),
+    "size of pairs": ("size", lambda n: rf.flow_coupling(still, NOISE, size=n)),
+    "steps of pairs": ("steps", lambda n: rf.flow_coupling(still, NOISE, size=1, steps=n)),
+    "batch_size of pairs": (
+        "batch_size",
+        lambda n: rf.flow_coupling(still, NOISE, size=1, batch_size=n),
+    ),
+    "rounds": ("rounds", lambda n: rf.reflow(rf.VelocityMLP(2), NOISE, rounds=n)),
+    "size of a round": ("size", lambda n: rf.reflow(rf.VelocityMLP(2), NOISE, size=n)),
 }
 
 

@@ -9,9 +9,11 @@ import rfteach as rf
 from rfteach.checkpoints import (
     function_name,
     load_checkpoint,
+    load_tensors,
     optimizer_tensors,
     restore_optimizer,
     save_checkpoint,
+    save_tensors,
 )
 
 SETTINGS = {"steps": 10, "learning_rate": 0.1 + 0.2, "shapes": [[2, 3], [2]]}
@@ -31,6 +33,22 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path, generator):
     for name, value in tensors.items():
         assert loaded[name].dtype == value.dtype and torch.equal(loaded[name], value)
     assert os.listdir(path.parent) == [path.name]
+
+
+def test_tensors_come_back_with_the_header_they_were_saved_with(tmp_path, generator):
+    path = tmp_path / "some.safetensors"
+    tensors, header = {"a": torch.randn(3, generator=generator)}, {"format": "mine/1", "by": "me"}
+    save_tensors(path, tensors, header)
+    loaded, texts = load_tensors(path, "mine/1", "make it again")
+    assert loaded.keys() == {"a"} and torch.equal(loaded["a"], tensors["a"])
+    assert texts == header
+
+
+@pytest.mark.parametrize("header", [{"format": "mine/2"}, {"by": "me"}])
+def test_tensors_of_another_format_are_refused(header, tmp_path):
+    save_tensors(tmp_path / "some.safetensors", {"a": torch.zeros(3)}, header)
+    with pytest.raises(rf.CheckpointError, match="mine/1.*make it again$"):
+        load_tensors(tmp_path / "some.safetensors", "mine/1", "make it again")
 
 
 def test_a_crash_while_saving_leaves_the_previous_file(tmp_path, monkeypatch):

@@ -1,14 +1,14 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from montecarlo import assert_mean
-from scipy import stats
 from scipy.integrate import quad
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
 import rfteach as rf
@@ -139,102 +139,217 @@ def test_squared_norm_is_one_number_a_row():
     assert rf.squared_norm(torch.full((3, 1, 2, 2), 2.0)).tolist() == [16, 16, 16]
 
 
-# --- wasserstein2
+# --- conditional_variance
 
 
-def test_wasserstein2_on_a_line_matches_in_order():
-    a, b = normal(300, 1), 2 * normal(300, 1, seed=1) + 1
-    sorted_cost = (a.sort(dim=0).values - b.sort(dim=0).values).square().mean().item()
-    assert rf.wasserstein2(a, b) == pytest.approx(math.sqrt(sorted_cost), rel=1e-9)
+def midpoints(times: int = 16) -> list[float]:
+    return [(i + 0.5) / times for i in range(times)]
 
 
-def test_wasserstein2_of_a_shift_is_its_length():
-    """The least cost is that of the mean displacement: no matching beats the shift itself."""
-    a, shift = normal(200, 2), torch.tensor([3.0, -4.0], dtype=torch.float64)
-    assert rf.wasserstein2(a, a + shift) == pytest.approx(5, rel=1e-12)
-    # and the mean splits off: W2^2(a, b + c) = W2^2 of the centered samples + |c|^2
-    b = normal(200, 2, seed=1)
-    a, b = a - a.mean(dim=0), b - b.mean(dim=0)
-    apart = rf.wasserstein2(a, b + shift) ** 2
-    assert apart == pytest.approx(rf.wasserstein2(a, b) ** 2 + 25, rel=1e-9)
+@pytest.mark.parametrize("n", [2, 3, 1024, 1025, 2500])  # in chunks of 1024 rows
+@pytest.mark.parametrize("dim", [1, 3])
+def test_conditional_variance_is_the_nearest_neighbor_estimate(n, dim):
+    """Against another search for the neighbors."""
+    x0, x1 = normal(2, n, dim)
+    expected = []
+    for t in midpoints(5):
+        xt = (1 - t) * x0 + t * x1
+        nearest = KDTree(xt).query(xt, k=2)[1][:, 1]
+        expected.append(((x1 - x0) - (x1 - x0)[nearest]).square().sum(dim=1).mean() / 2)
+    assert rf.conditional_variance(x0, x1, times=5) == pytest.approx(np.mean(expected), rel=1e-9)
 
 
-def test_wasserstein2_is_the_best_assignment():
-    a, b = normal(150, 3), normal(150, 3, seed=1) ** 3
-    squared = cdist(a, b) ** 2
-    best = squared[linear_sum_assignment(squared)].mean()
-    assert rf.wasserstein2(a, b) == pytest.approx(math.sqrt(best), rel=1e-9)
+@pytest.mark.parametrize("s", [1.0, 0.4])
+@pytest.mark.parametrize("dim", [1, 2])
+def test_conditional_variance_of_independent_gaussians_in_closed_form(s, dim):
+    """For N(0, I) and N(0, s^2 I), Var(X1 - X0 | X_t) = dim s^2 / ((1-t)^2 + s^2 t^2).
+
+    It is 1 + s^2 less the square of the covariance s^2 t - (1-t) over the variance of X_t. Its
+    integral is dim pi s / 2, with t / (1-t) for a variable.
+    """
+    truth = dim * math.pi * s / 2
+    x0, x1 = normal(4000, dim), s * normal(4000, dim, seed=1)
+    # At each time, half a squared difference is dim sigma^2 times a chi-square of dim degrees over
+    # dim: variance 2 / dim relative to the mean squared. A row shares ends with about 3 others.
+    error = math.sqrt(2 / dim * 3 / 4000)
+    assert rf.conditional_variance(x0, x1) == pytest.approx(truth, rel=5 * error)
 
 
-def test_wasserstein2_of_unequal_sizes_splits_the_mass():
-    """Every point twice is the same distribution; and one point takes all the mass."""
-    a, b = normal(40, 2), normal(60, 2, seed=1)
-    twice = rf.wasserstein2(a, torch.cat([b, b]))
-    assert twice == pytest.approx(rf.wasserstein2(a, b), rel=1e-9)
-    to_origin = rf.wasserstein2(a, torch.zeros(1, 2, dtype=torch.float64))
-    assert to_origin == pytest.approx(a.square().sum(dim=1).mean().sqrt().item(), rel=1e-12)
+def test_conditional_variance_is_the_least_loss(generator):
+    """Against the loss of the exact velocity at the same points and times."""
+    target = rf.EightGaussians()
+    x0 = rf.Gaussian(2).sample(4000, generator=generator)
+    x1 = target.sample(4000, generator=generator)
+    exact = rf.mixture_velocity(target)
+    losses = [
+        rf.velocity_matching_loss(exact, x0, x1, torch.full((4000,), t)).item() for t in midpoints()
+    ]
+    # Both see the same pairs, so they differ by less than either scatters: by half a percent.
+    assert rf.conditional_variance(x0, x1) == pytest.approx(np.mean(losses), rel=0.05)
 
 
-def test_wasserstein2_is_a_distance():
-    a, b, c = normal(50, 2), normal(50, 2, seed=1) + 1, normal(50, 2, seed=2) * 2
-    assert rf.wasserstein2(a, b) == pytest.approx(rf.wasserstein2(b, a), rel=1e-12)
-    assert rf.wasserstein2(a, c) <= rf.wasserstein2(a, b) + rf.wasserstein2(b, c)
-    assert rf.wasserstein2(a, a.flip(0)) < 1e-6  # the root of a rounding error of 1e-15
+@pytest.mark.parametrize("dim", [1, 2])
+def test_without_crossings_conditional_variance_is_only_its_own_error(dim):
+    """X1 = A X0 with A > 0: two lines are at one place at no time. The error is O(n^(-2/dim))."""
+    a = torch.tensor([[3.0, 1.0], [1.0, 0.5]], dtype=torch.float64)[:dim, :dim]
+    values = []
+    for n in (500, 4000):
+        x0 = torch.rand(n, dim, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+        values.append(rf.conditional_variance(x0, x0 @ a))
+    assert math.log(values[0] / values[1]) / math.log(8) == pytest.approx(2 / dim, rel=0.15)
+    assert values[1] < 1e-3
+    assert rf.conditional_variance(x0, (x0 @ a).flip(0)) > 100 * values[1]
 
 
-def test_wasserstein2_far_from_the_origin_keeps_its_digits():
-    a, b = normal(100, 2), normal(100, 2, seed=1)
-    assert rf.wasserstein2(a + 1e4, b + 1e4) == pytest.approx(rf.wasserstein2(a, b), rel=1e-6)
+def test_conditional_variance_of_parallel_lines_is_zero():
+    x0 = normal(300, 2)
+    assert rf.conditional_variance(x0, x0 + 5) < 1e-25
 
 
-def test_wasserstein2_of_images_and_of_tensors_with_gradients():
-    a, b = normal(20, 4), normal(20, 4, seed=1)
-    images = rf.wasserstein2(a.reshape(20, 1, 2, 2).requires_grad_(), b.reshape(20, 1, 2, 2))
-    assert images == rf.wasserstein2(a, b)
+def test_a_repeated_pair_counts_once():
+    """Its copy would be its own neighbor, and the variance 0."""
+    x0, x1 = normal(2, 200, 2)
+    once = rf.conditional_variance(x0, x1)
+    rows = torch.randint(200, (2000,), generator=torch.Generator().manual_seed(0))
+    rows = torch.cat([torch.arange(200), rows])
+    assert once > 1
+    assert rf.conditional_variance(x0[rows], x1[rows]) == pytest.approx(once, rel=1e-12)
+    # two ends of one start are two pairs: X1 = 3 or 5 makes half of 2^2
+    start, ends = torch.zeros(2, 1), torch.tensor([[3.0], [5.0]])
+    assert rf.conditional_variance(start, ends) == pytest.approx(2)
 
 
-# --- energy_distance
+def test_conditional_variance_looks_in_the_middles_of_the_slices():
+    """From 0 and 1 to 1 and 0, and a third line: at t = 1/2 the first two meet."""
+    x0, x1 = torch.tensor([[0.0], [1.0], [9.0]]), torch.tensor([[1.0], [0.0], [9.0]])
+    # differences of velocity: 2 between the two lines, 1 between the still one and its neighbor
+    assert rf.conditional_variance(x0, x1, times=1) == pytest.approx((4 + 4 + 1) / 3 / 2)
 
 
-def test_energy_distance_against_scipy():
-    """Theirs is the root, and takes each sample's pairs of a point with itself into the mean."""
-    a, b = normal(80, 1), 2 * normal(50, 1, seed=1) + 0.5
-    biased = stats.energy_distance(a[:, 0], b[:, 0]) ** 2
-    bias = sum((s - s.T).abs().mean().item() / (len(s) - 1) for s in (a, b))
-    assert rf.energy_distance(a, b) == pytest.approx(biased - bias, rel=1e-9)
+def test_conditional_variance_of_images_sums_over_the_pixels():
+    x0, x1 = normal(2, 50, 6)
+    images = rf.conditional_variance(x0.reshape(50, 1, 2, 3), x1.reshape(50, 1, 2, 3))
+    assert images == pytest.approx(rf.conditional_variance(x0, x1), rel=1e-12)
 
 
-def test_energy_distance_pair_by_pair():
-    a, b = normal(6, 3), normal(4, 3, seed=1)
-
-    def mean_distance(pairs):
-        distances = [math.dist(x, y) for x, y in pairs]
-        return sum(distances) / len(distances)
-
-    within = (mean_distance(itertools.permutations(s.tolist(), 2)) for s in (a, b))
-    expected = 2 * mean_distance(itertools.product(a.tolist(), b.tolist())) - sum(within)
-    assert rf.energy_distance(a, b) == pytest.approx(expected, rel=1e-9)
+# --- relative_transport_cost
 
 
-@pytest.mark.parametrize("shift", [0.0, 1.0])
-def test_energy_distance_is_unbiased_even_for_small_samples(shift):
-    """E|N(m, s^2)| = s sqrt(2/pi) exp(-m^2 / 2 s^2) + m erf(m / s sqrt 2), with s^2 = 2 here."""
-    between = 2 / math.sqrt(math.pi) * math.exp(-(shift**2) / 4) + shift * math.erf(shift / 2)
-    truth = 2 * between - 2 * (2 / math.sqrt(math.pi))
-    draws = normal(1000, 2, 5, 1)
-    estimates = torch.tensor([rf.energy_distance(a, b + shift) for a, b in draws])
-    assert_mean(estimates, truth)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_optimal_pairing_costs_nothing_more(dtype):
+    """The gradient of a convex function, and what is increasing on a line, are optimal maps."""
+    x = normal(200, 2).to(dtype)
+    a = torch.tensor([[3.0, 1.0], [1.0, 0.5]], dtype=dtype)
+    assert rf.relative_transport_cost(x, x @ a + 1000) == pytest.approx(0, abs=1e-6)
+    assert rf.relative_transport_cost(x[:, :1], x[:, :1].exp()) == pytest.approx(0, abs=1e-12)
 
 
-@given(st.integers(2, 12), st.integers(2, 12), st.integers(0, 100))
-def test_energy_distance_is_symmetric_and_scales(n, m, seed):
-    a, b = normal(n, 2, seed=seed), normal(m, 2, seed=seed + 1)
-    d = rf.energy_distance(a, b)
-    assert rf.energy_distance(b, a) == pytest.approx(d, abs=1e-12)
-    assert rf.energy_distance(3 * a + 1, 3 * b + 1) == pytest.approx(3 * d, abs=1e-6)
+def test_swapping_two_points_costs_their_squared_distance():
+    """Each of the two goes the way of 5 instead of nowhere; the other three stay."""
+    x = torch.tensor([[0.0, 0.0], [3.0, 4.0], [9.0, 0.0], [0.0, 9.0], [-9.0, 0.0]])
+    swapped = x[[1, 0, 2, 3, 4]]
+    assert rf.relative_transport_cost(x, swapped) == pytest.approx(2 * 25 / 5)
 
 
-def test_metrics_take_points_from_every_device(device):
+@pytest.mark.parametrize("turns", [1, 2, 5, 6])
+def test_turning_a_regular_polygon_onto_itself(turns):
+    """Each corner moves by the chord 2 r sin(theta / 2), and none of them need move."""
+    theta = 2 * math.pi * torch.arange(12) / 12
+    corners = 3 * torch.stack([theta.cos(), theta.sin()], dim=1)
+    chord = 2 * 3 * math.sin(math.pi * turns / 12)
+    cost = rf.relative_transport_cost(corners, corners.roll(turns, dims=0))
+    assert cost == pytest.approx(chord**2, rel=1e-6)
+
+
+def test_relative_transport_cost_is_the_excess_over_the_best_assignment():
+    x0, x1 = normal(2, 100, 3)
+    squared = cdist(x0, x1) ** 2
+    rows, columns = linear_sum_assignment(squared)
+    excess = squared.diagonal().mean() - squared[rows, columns].mean()
+    assert excess > 1
+    assert rf.relative_transport_cost(x0, x1) == pytest.approx(excess, rel=1e-9)
+    assert rf.relative_transport_cost(x0, x1[columns]) == pytest.approx(0, abs=1e-12)
+
+
+# --- path_crossings
+
+CORNERS = {
+    "a cross": ([[(0, 0), (2, 2)], [(0, 2), (2, 0)]], 1),
+    "three lines": ([[(0, 0), (4, 4)], [(0, 4), (4, 0)], [(0, 1), (4, 2)]], 3),
+    "one path": ([[(0, 0), (2, 2)]], 0),
+    "a path that crosses itself": ([[(0, 0), (2, 2), (2, 0), (0, 2)]], 0),
+    "parallel": ([[(0, 0), (2, 1)], [(0, 1), (2, 2)]], 0),
+    "one upon the other": ([[(0, 0), (2, 2)], [(1, 1), (3, 3)]], 0),
+    "one line, apart": ([[(0, 0), (1, 1)], [(2, 2), (3, 3)]], 0),
+    "lines that would meet later": ([[(0, 0), (1, 1)], [(0, 4), (1, 3)]], 0),
+    "only one reaches": ([[(0, 0), (4, 0)], [(2, 3), (2, 1)]], 0),
+    "a common start": ([[(0, 0), (2, 2)], [(0, 0), (2, 0)]], 0),
+    "a common end": ([[(0, 0), (2, 2)], [(0, 4), (2, 2)]], 0),
+    "an end on a line": ([[(0, 0), (4, 0)], [(2, 0), (2, 3)]], 0),
+    "crossing twice": ([[(0, 0), (1, 2), (2, 0)], [(0, 1), (1, 1), (2, 1)]], 1),
+    "crossing in other steps": ([[(0, 0), (1, 1), (8, 9)], [(9, 8), (0, 1), (1, 0)]], 1),
+    "still": ([[(1, 1), (1, 1)], [(0, 0), (2, 2)]], 0),
+}
+
+
+@pytest.mark.parametrize("name", CORNERS)
+def test_crossings_made_by_hand(name):
+    paths, expected = CORNERS[name]
+    states = torch.tensor(paths, dtype=torch.float32).transpose(0, 1)  # (times, n, 2)
+    assert rf.path_crossings(states) == expected
+    assert rf.path_crossings(states.flip(0)) == expected  # backward
+    assert rf.path_crossings(states.flip(1)) == expected  # in another order
+    assert rf.path_crossings(states.flip(2)) == expected  # in a mirror
+
+
+def meet(a, b, c, d) -> bool:
+    """Solve a + s (b - a) = c + u (d - c) and ask for s and u between 0 and 1."""
+    matrix = np.stack([b - a, c - d], axis=1)
+    return bool(np.all(np.abs(np.linalg.solve(matrix, c - a) - 0.5) < 0.5))
+
+
+@given(st.integers(2, 12), st.integers(2, 5), st.integers(0, 10**6))
+def test_crossings_by_solving_for_the_common_point(n, times, seed):
+    states = normal(times, n, 2, seed=seed)
+    paths = states.transpose(0, 1).numpy()
+    expected = sum(
+        any(meet(*one, *two) for one in zip(p, p[1:]) for two in zip(q, q[1:]))  # noqa: B905
+        for p, q in itertools.combinations(paths, 2)
+    )
+    assert rf.path_crossings(states) == expected
+
+
+def test_when_a_path_passes_does_not_matter():
+    """The same lines, cut elsewhere: the particles are at other places at each time."""
+    x0, x1 = normal(2, 60, 2)
+    lines = rf.path_crossings(torch.stack([x0, x1]))
+    speeds = torch.rand(4, 60, 1, generator=torch.Generator().manual_seed(0)).double().sort(dim=0)
+    cut = x0 + speeds.values * (x1 - x0)
+    assert lines > 100
+    assert rf.path_crossings(torch.stack([x0, *cut, x1])) == lines
+
+
+def test_lines_to_one_point_or_by_one_factor_do_not_cross():
+    x0 = normal(80, 2)
+    for x1 in (torch.zeros_like(x0), 3 * x0 + 1):
+        assert rf.path_crossings(torch.stack([x0, x1])) == 0
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        rf.transport_cost,
+        rf.conditional_variance,
+        rf.relative_transport_cost,
+        lambda a, b: rf.path_crossings(torch.stack([a, b])),
+    ],
+    ids=["transport_cost", "conditional_variance", "relative_transport_cost", "path_crossings"],
+)
+def test_metrics_of_pairs_take_any_tensors(metric, device):
+    """On every device, with gradients, and with rows that do not lie side by side."""
     a, b = normal(20, 2), normal(20, 2, seed=1)
-    for metric in (rf.wasserstein2, rf.energy_distance, rf.transport_cost):
-        assert metric(a.to(device), b.to(device)) == pytest.approx(metric(a, b), rel=1e-9)
+    expected = metric(a, b)
+    assert metric(a.to(device), b.to(device)) == pytest.approx(expected, rel=1e-9)
+    assert metric(a.T.contiguous().T, b.T.contiguous().T) == pytest.approx(expected, rel=1e-9)
+    with_gradients = metric(a.requires_grad_(), b.requires_grad_())
+    assert with_gradients == pytest.approx(expected, rel=1e-9)

@@ -207,6 +207,28 @@ def test_it_runs_where_the_points_are(name, device):
     assert path.end.device.type == path.times.device.type == device
 
 
+@every_solver
+def test_a_counted_velocity_counts_its_calls_in_every_solver(name, cloud):
+    counted = rf.CountedVelocity(FIELD)
+    path = ALL[name](counted, cloud)
+    assert counted.evaluations == path.evaluations > 0
+    assert torch.equal(path.end, ALL[name](FIELD, cloud).end)
+    again = ALL[name](counted, cloud)
+    assert again.evaluations == path.evaluations  # of this call alone
+    assert counted.evaluations == 2 * path.evaluations  # of both
+
+
+def test_a_counted_velocity_counts_in_any_loop_and_gives_what_it_wraps(cloud):
+    network = rf.VelocityMLP(2).double()
+    counted, t = rf.CountedVelocity(network), torch.zeros(20, dtype=torch.float64)
+    assert counted.evaluations == 0
+    for calls in (1, 2, 3):
+        v = counted(cloud, t)
+        assert counted.evaluations == calls
+    assert torch.equal(v, network(cloud, t))
+    assert v.requires_grad  # whoever calls decides that
+
+
 @pytest.mark.parametrize("tolerance", [1e-4, 1e-6, 1e-8])
 def test_dopri5_is_as_accurate_as_asked(tolerance, cloud):
     path = rf.dopri5(FIELD, cloud, rtol=tolerance, atol=tolerance)
