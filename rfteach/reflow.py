@@ -1,4 +1,4 @@
-"""Reflow: train again, on the pairs that the flow itself makes (Liu et al. 2022, Section 2.2)."""
+"""Reflow: train again, on the pairs that the flow itself makes (Liu et al. 2022, Algorithm 1)."""
 
 from __future__ import annotations
 
