@@ -1,0 +1,231 @@
+"""Checkers for chapter 5, on Reflow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach import couplings, distances, distributions, metrics, solvers
+from rfteach.exercises import pictures
+from rfteach.exercises.answers import Right, Wrong, call
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.expect import (
+    close,
+    expect_close,
+    expect_number,
+    expect_pair,
+    expect_tensor,
+    misconception,
+)
+
+
+def _quarter_turn(x: Tensor, t: Tensor) -> Tensor:
+    """A field whose flow is known: it turns by 90 degrees and moves to the right by 1."""
+    center = torch.stack([t, torch.zeros_like(t)], dim=1)
+    x1, x2 = (x - center).unbind(dim=1)
+    drift = x.new_tensor([1.0, 0.0])
+    return math.pi / 2 * torch.stack([-x2, x1], dim=1) + drift
+
+
+def _turned(z0: Tensor) -> Tensor:
+    return torch.stack([1 - z0[:, 1], z0[:, 0]], dim=1)
+
+
+@exercise("5.1", "Find the bug from the plot", "code")
+def pairs_of_flow(pairs_of_flow: Any) -> Right:
+    """Check `pairs_of_flow(velocity, noise, size)`: a coupling of the flow's own pairs."""
+    for size in (1500, 1, 2500):
+        pairs = call(pairs_of_flow, _quarter_turn, distributions.Gaussian(2), size)
+        if not isinstance(pairs, couplings.PairedCoupling):
+            got = "None" if pairs is None else f"a {type(pairs).__name__}"
+            raise Wrong(f"Return an `rf.PairedCoupling`, as the broken function does, not {got}.")
+        if len(pairs) != size:
+            raise Wrong(f"{size} pairs were asked for, but these are {len(pairs)}.")
+        z0, z1 = pairs.x0, pairs.x1
+        if not (torch.isfinite(z0).all() and torch.isfinite(z1).all()):
+            raise Wrong("The pairs hold NaN or infinity.")
+        wanted = _turned(z0)
+        off = (z1 - wanted).norm(dim=1)
+        if size == 1:
+            if off.max() > 0.05:
+                raise Wrong("It fails for a single pair: its end is not that of its own start.")
+            continue
+        draw = pictures.clouds(wanted[:500], z1[:500])
+        if (_turned(z1) - z0).norm(dim=1).max() < 0.05:
+            raise Wrong("The ends are swapped: x0 is where a path starts, x1 where it ends.", draw)
+        if close(z1, z0, 1e-3):
+            raise Wrong("The points have not moved: the pairs are noise with itself.", draw)
+        if off.mean() > 0.5:
+            own = torch.cdist(z1.double(), wanted.double()).min(dim=1).values.max().item() < 0.02
+            raise Wrong(
+                "Every end is there, but in another row than its start. Shuffled pairs are "
+                "independent pairs, and training on them gives the first flow again."
+                if own
+                else "The ends do not belong to the starts: the paths began at other noise than "
+                "the one that is returned with them. Such pairs are independent, and training on "
+                "them gives the first flow again.",
+                draw,
+            )
+        if off.mean() > 0.02:
+            raise Wrong(
+                f"The ends belong to the starts, but they are off by {off.mean().item():.2g} on "
+                f"average. The next flow learns whatever the solver does wrong as the truth. Solve "
+                f"as finely as the broken function does, up to t = 1.",
+                draw,
+            )
+        spread = (z0.mean(dim=0).norm() + (z0.std(dim=0) - 1).norm()).item()
+        if spread > 0.25 or len(torch.unique(z0, dim=0)) < size:
+            raise Wrong("The starts are not fresh draws of `noise`, one for each pair.", draw)
+    return Right(
+        "The straightness did not fall, since each round began with independent pairs: S of the "
+        "first flow, again and again. When Reflow seems to do nothing, look whether the pairs are "
+        "pairs."
+    )
+
+
+@exercise("5.2", "Straight, but not optimal", "code")
+def my_coupling(my_coupling: Any) -> Right:
+    """Check `my_coupling(n)`: both ends N(0, I) in the plane, straight, of cost 1."""
+    n = 8000
+    like = torch.zeros(n, 2, device=torch.get_default_device())
+    x0, x1 = expect_pair(call(my_coupling, n), "x0 and x1, each of shape (n, 2)")
+    ends = []
+    for name, x in (("x0", x0), ("x1", x1)):
+        if isinstance(x, Tensor) and x.is_floating_point():
+            x = x.float()
+        ends.append(expect_tensor(x, like, name).double())
+    x0, x1 = ends
+    if torch.unique(x0, dim=0).shape[0] < n:
+        raise Wrong("Some rows of x0 are repeated. Draw each start on its own.")
+    normal = torch.randn(n, 2, generator=torch.Generator().manual_seed(52)).to(x0)
+    for name, x in (("x0", x0), ("x1", x1)):
+        mean, width = x.mean(dim=0), x.T.cov()
+        eye = torch.eye(2).to(x0)
+        # 5 standard errors of a mean and of a variance
+        far = mean.norm() > 5 / n**0.5 * 1.5 or (width - eye).norm() > 5 * (4 / n) ** 0.5
+        if far or distances.energy_distance(x[:2000], normal[:2000]) > 0.02:
+            raise Wrong(
+                f"{name} is not N(0, I): its mean is ({mean[0]:.2f}, {mean[1]:.2f}), its variances "
+                f"are {width[0, 0]:.2f} and {width[1, 1]:.2f}. Both ends must have the same "
+                f"distribution, so that standing still costs nothing.",
+                pictures.clouds(normal[:500], x[:500]),
+            )
+    cost = metrics.transport_cost(x0, x1)
+    if cost < 1e-6:
+        raise Wrong("Every point stays where it is. That is the optimal pairing, of cost 0.")
+    V = metrics.conditional_variance(x0[:3000], x1[:3000])
+    if V > 0.1:
+        raise Wrong(
+            f"These pairs are not straight: lines of different velocities pass through the same "
+            f"places, V = {V:.2f}. The place and the time must tell the line, so x1 has to be a "
+            f"function of x0."
+        )
+    closest = _closest(x0[:1500], x1[:1500])
+    if closest < 0.02:
+        raise Wrong(
+            "Some lines of far-away starts meet at one place at one time. There no field can "
+            "follow both. (A half turn sends all lines through the center at t = 1/2; a "
+            "reflection sends mirrored points through one place.)"
+        )
+    # 5 standard errors: the cost of a pair scatters by about its mean
+    if abs(cost - 1) > 5 / n**0.5 * 1.1:
+        raise Wrong(f"Straight, with the right ends. But the cost is {cost:.2f}, not 1.")
+    return Right(
+        f"Cost {cost:.2f}, V = {V:.3f}, while standing still would cost nothing. Reflow leaves "
+        f"this coupling as it is: it straightens, and these lines are straight."
+    )
+
+
+def _closest(x0: Tensor, x1: Tensor) -> float:
+    """Return how near two lines come at one time, relative to the distance of their starts."""
+    first = torch.arange(0, len(x0), 2, device=x0.device)
+    start = x0[first, None] - x0[None, first + 1]
+    change = (x1 - x0)[first, None] - (x1 - x0)[None, first + 1]
+    # ||start + t change|| is least at:
+    t = (-(start * change).sum(-1) / change.square().sum(-1).clamp_min(1e-12)).clamp(0, 1)
+    nearest = (start + t[..., None] * change).norm(dim=-1)
+    return (nearest / start.norm(dim=-1)).quantile(0.001).item()
+
+
+@exercise("5.3", "When does a round pay?", "predict")
+def pays(samples: Any) -> Right:
+    """Check a prediction: the number of samples from which a round of Reflow pays."""
+    predicted = expect_number(samples, "The number of samples")
+
+    def still(x: Tensor, t: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+    one = torch.zeros(1, 2)
+    pair = solvers.rk4(still, one, steps=10).evaluations
+    before, after = solvers.heun(still, one, steps=8).evaluations, 1
+    training = 4000 * 500
+    total = 3 * training + 50_000 * pair
+    measured = total / (before - after)
+    counted = (
+        f"Counted: {3 * training / 1e6:g} million evaluations for training, {pair} for each pair, "
+        f"{before} for a sample of the first flow, 1 for one of the second. So a round costs "
+        f"{total / 1e6:g} million and saves {before - after} a sample: it pays after "
+        f"{measured:,.0f} samples. "
+    )
+    if abs(predicted / measured - 1) < 0.02:
+        return Right(counted)
+    hint = misconception(
+        predicted,
+        [
+            (total / before, "A sample of the second flow is not free: it costs 1."),
+            (total / 7, "A step of Heun's method makes two evaluations."),
+            (total / 8, "A step of Heun's method makes two evaluations."),
+            ((training + 50_000 * pair) / 15, "The backward pass counts two more."),
+            (3 * training / 15, "The pairs cost evaluations, too."),
+            ((3 * training + 50_000 * 10) / 15, "A step of RK4 makes four evaluations."),
+            ((3 * training + 50_000 * 20) / 15, "A step of RK4 makes four evaluations, not two."),
+            (50_000 * pair / 15, "The training counts, too."),
+        ],
+    )
+    raise Wrong(counted + hint)
+
+
+@exercise("5.4", "One dimension is special", "derive")
+def pair_on_the_line(pair_on_the_line: Any) -> Right:
+    """Check `pair_on_the_line(x0, data)`: each start with the end that a perfect flow gives it."""
+    for n, dtype in [(9, torch.float32), (400, torch.float64), (1, torch.float32)]:
+        generator = torch.Generator().manual_seed(540 + n)
+        device = torch.get_default_device()
+        x0 = torch.randn(n, 1, generator=generator).to(device, dtype)
+        data = (torch.randn(n, 1, generator=generator) ** 3 + 2).to(device, dtype)
+        got = expect_tensor(call(pair_on_the_line, x0, data), x0, "The result")
+        ordered = data.sort(dim=0).values
+        order = x0[:, 0].argsort()
+        rank = order.argsort()
+        mistakes = [
+            (data, "This is the data as they came: independent of the starts, and not in order."),
+            (
+                ordered,
+                "These are the data in order, but the starts are not: row i must hold the end of "
+                "row i of x0.",
+            ),
+            (
+                ordered[order],
+                "`x0.argsort()` lists which row comes first, second, and so on. What is needed is "
+                "the rank of each row, its inverse: sort that list once more.",
+            ),
+            (
+                ordered.flip(0)[rank],
+                "The order is reversed: the least start goes to the largest end. Such lines all "
+                "meet on the way, and paths cannot.",
+            ),
+            (x0[order], "These are the starts in order. The result should hold data points."),
+            (
+                data[rank],
+                "This takes row `rank` of the data as they came. Sort the data first.",
+            ),
+            (data[order], "This shuffles the data by the order of the starts. Sort them first."),
+        ]
+        expect_close(got, ordered[rank], mistakes, name="The pairing")
+    return Right(
+        "So in one dimension one round of Reflow is always enough, and its pairs are optimal for "
+        "every convex cost. From two dimensions on neither holds: exercise 5.2."
+    )

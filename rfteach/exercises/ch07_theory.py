@@ -1,0 +1,212 @@
+"""Checkers for chapter 7, on the theorems."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rfteach import distributions, exact, metrics, solvers
+from rfteach.exercises import pictures
+from rfteach.exercises.answers import Right, Wrong, call
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.expect import (
+    expect_close,
+    expect_number,
+    expect_tensor,
+    expect_value,
+    misconception,
+)
+from rfteach.exercises.inputs import PLANE, inputs
+
+
+@exercise("7.1", "Straight lines, and still S > 0", "predict")
+def straightness_of_blob(S: Any) -> Right:
+    """Check a prediction: S of the flow from N(0, I) to N(0, I/4) in the plane."""
+    predicted = expect_number(S, "S")
+    blob = distributions.GaussianMixture(torch.zeros(1, 2), torch.tensor([0.5]))
+    z0 = torch.randn(2000, 2, generator=torch.Generator().manual_seed(71)).double()
+    z0 = z0 * (2 / metrics.squared_norm(z0).mean()).sqrt()  # so that E||Z_0||^2 is exactly 2
+    z0 = z0.to(torch.get_default_device())
+    flow = solvers.rk4(exact.mixture_velocity(blob), z0, steps=200)
+    measured = metrics.straightness(flow)
+    found = f"The run: S = {measured:.3f}. "
+    why = (
+        "By Theorem 5: the pairs cost E||X0||^2 + E||X1||^2 = 2 + 0.5. The flow shrinks every "
+        "point by half, which costs 2 (1 - 0.5)^2 = 0.5. V = (pi/2) s d = 1.571 from Theorem 1. "
+        "What is left is S."
+    )
+    draw = pictures.numbers({"S": predicted}, {"S": measured}, "straightness")
+    if abs(predicted - measured) < 0.02:
+        return Right(found + why, draw)
+    hint = misconception(
+        predicted,
+        [
+            (0.0, "The paths are straight as curves, but their speed changes, and S sees that. "),
+            (math.pi / 2, "That is V, the crossings. "),
+            (2.0, "That is S + V together. "),
+            (0.5, "That is the cost of the flow's own pairs. "),
+            (measured / 2, "That is one coordinate; the plane has two. "),
+            (2.5, "That is the cost of the independent pairs. "),
+            (2.5 - math.pi / 2, "The cost of the flow's own pairs must go off, too. "),
+        ],
+    )
+    raise Wrong(found + hint + why, draw)
+
+
+CENTER, WIDTH = (1.0, -0.5), 0.4
+
+
+@exercise("7.2", "Another field with the same clouds", "derive")
+def same_clouds(other_field: Any) -> Right:
+    """Check `other_field(x, t)`: not v*, but with the same distribution at every time."""
+    # Gauss-Hermite points: means over N(t m, sigma^2 I) of polynomials up to degree 39, exactly
+    nodes, weights = (torch.tensor(a) for a in np.polynomial.hermite_e.hermegauss(20))
+    device = torch.get_default_device()
+    standard = torch.cartesian_prod(nodes, nodes).to(device)
+    weight = torch.outer(weights, weights).flatten().to(device) / (2 * math.pi)
+    center = torch.tensor(CENTER, dtype=torch.float64, device=device)
+    best = exact.mixture_velocity(
+        distributions.GaussianMixture(center[None], torch.tensor([WIDTH], device=device))
+    )
+    for given in inputs([(9, (2,), torch.float32)], seed=72):
+        x, t = given.points(), given.times(0.0, 0.9)
+        expect_tensor(call(other_field, x, t), x, "The velocity")
+
+    largest = 0.0
+    for time in (0.0, 0.3, 0.7, 1.0):
+        sigma = math.hypot(1 - time, time * WIDTH)
+        x = time * center + sigma * standard
+        t = x.new_full((len(x),), time)
+        v = expect_tensor(call(other_field, x, t), x, "The velocity")
+        h = v - best(x, t)
+        if not (weight * metrics.squared_norm(h)).sum().isfinite():
+            raise Wrong(f"The velocity grows without bounds at t = {time:g}.")
+        largest = max(largest, (weight * metrics.squared_norm(h)).sum().item() ** 0.5)
+        _expect_still(h, x - time * center, weight, time, sigma)
+    if largest < 0.1:
+        raise Wrong(
+            f"The clouds are right, but this is v* itself, up to {largest:.2g}. Add something that "
+            f"moves points and leaves every cloud as it is."
+        )
+    return Right(
+        "The loss has many fields with the right clouds, and picks one: of all of them, v* has "
+        "the least E||v||^2. Circling around costs kinetic energy and brings nothing."
+    )
+
+
+def _expect_still(h: Tensor, offset: Tensor, weight: Tensor, time: float, sigma: float) -> None:
+    """Raise Wrong if the extra velocity h changes some mean of the cloud: E[grad phi . h] = 0."""
+    a, b = offset.unbind(dim=1)
+    zero, one = torch.zeros_like(a), torch.ones_like(a)
+    size = (weight * metrics.squared_norm(h)).sum().sqrt().item() + 1e-9
+
+    def change(first: Tensor, second: Tensor) -> float:
+        rate = (weight * (first * h[:, 0] + second * h[:, 1])).sum().item()
+        scale = (weight * (first.square() + second.square())).sum().sqrt().item() * size
+        return rate / scale
+
+    limit = 2e-3
+    at = f"At t = {time:g} your field"
+    if max(abs(change(one, zero)), abs(change(zero, one))) > limit:
+        raise Wrong(
+            f"{at} moves the mean of the cloud otherwise than v* does. If it turns the cloud: the "
+            f"center is t m at that time, and not the origin."
+        )
+    if abs(change(a, b)) > limit:
+        raise Wrong(f"{at} changes the width of the cloud: it grows or shrinks too fast.")
+    if max(abs(change(b, a)), abs(change(a, -b))) > limit:
+        raise Wrong(f"{at} changes the shape of the cloud: it is stretched along one direction.")
+    r2 = (a.square() + b.square()) / sigma**2
+    waves = (-torch.sin(a / sigma), zero), (zero, -torch.sin(b / sigma))
+    cubes = [(3 * a**2, zero), (zero, 3 * b**2), (2 * a * b, a**2), (b**2, 2 * a * b)]
+    if max(abs(change(*each)) for each in [*cubes, *waves, (a * r2, b * r2)]) > limit:
+        raise Wrong(
+            f"{at} keeps mean and width of the cloud, but not its finer shape. The flow of the "
+            f"extra velocity must follow the lines of equal density: circles around t m."
+        )
+
+
+@exercise("7.3", "Acceleration along a path", "code")
+def acceleration(acceleration: Any) -> Right:
+    """Check `acceleration(velocity, x, t)`: the derivative of v(Z_t, t) where Z_t = x."""
+
+    def field(x: Tensor, t: Tensor) -> Tensor:
+        x1, x2 = x.unbind(dim=1)
+        first = torch.sin(x1) + t * x2
+        return torch.stack([first, torch.cos(x1) * x2 * t + 0.5 * x1 - t.square()], dim=1)
+
+    for given in inputs(PLANE, seed=73):
+        x, t = given.points(), given.times(0.1, 0.9)
+        result = call(acceleration, field, x, t)
+        got = expect_tensor(result, x, "The acceleration")
+        v = field(x, t)
+        jvp = torch.func.jvp
+        in_time = jvp(field, (x, t), (torch.zeros_like(x), torch.ones_like(t)))[1]
+        in_place = jvp(field, (x, t), (v, torch.zeros_like(t)))[1]
+        backward = torch.func.vjp(lambda place, time=t: field(place, time), x)[1](v)[0]
+        mistakes = [
+            (
+                in_time,
+                "This is how the field changes in time at a fixed place. But the point moves, and "
+                "meets other velocities where it goes.",
+            ),
+            (
+                in_place,
+                "This is what the point meets because it moves. The field itself changes in time, "
+                "too: add its derivative in t.",
+            ),
+            (
+                in_time + backward,
+                "The matrix of derivatives is transposed: `backward` and `vjp` multiply from the "
+                "left. What is needed is J v, the derivative in the direction v: `torch.func.jvp`.",
+            ),
+            (backward, "This is v multiplied from the left, and the derivative in t is missing."),
+            (in_time - in_place, "The two parts add up: dZ/dt is v, not -v."),
+            (v, "This is the velocity. The acceleration is its change along the path."),
+        ]
+        # finite differences are welcome, and in single precision they are off by about 1e-3
+        wanted = in_time + in_place
+        expect_close(got, wanted, mistakes, name="The acceleration", tolerance=1e-2)
+    return Right(
+        "It is 0 everywhere exactly when every path is straight at constant speed. Its mean square "
+        "is the A^2 of Theorem 6, and the error of an Euler step is half of it times dt^2."
+    )
+
+
+@exercise("7.4", "How much do correlated pairs cross?", "derive")
+def crossing(crossing: Any) -> Right:
+    """Check `crossing(rho)`: V of standard normal X0, X1 on the line with correlation rho."""
+    for rho in (0.3, -0.6, 0.95, 0.0, -0.99, 0.75):
+        root = math.sqrt(1 - rho**2)
+        mistakes = [
+            (2 * (1 - rho), "This is the mean square of X1 - X0. Given the place it is less."),
+            (root, "A factor is missing: the integral over t gives an arccosine."),
+            (math.acos(rho), "A factor is missing: the root of 1 - rho^2."),
+            (
+                math.pi / 2 * root,
+                "For rho = 0 it is right. But the integral depends on rho, too.",
+            ),
+            (
+                1 - rho**2,
+                "This is the conditional variance at t = 0 and t = 1. Average it over all t.",
+            ),
+            (
+                root * math.acos(rho) / 2,
+                "Check the substitution: with w = 2t - 1, dt is dw / 2, and w runs from -1 to 1.",
+            ),
+            (root * math.asin(rho), "This is 0 for independent pairs, which do cross."),
+            (
+                root * math.acos(-rho),
+                "The sign of rho is flipped: like pairs (rho near 1) cross less than opposite ones.",
+            ),
+        ]
+        value = call(crossing, rho)
+        expect_value(value, root * math.acos(rho), mistakes, f"crossing({rho})")
+    return Right(
+        "V is 0 at both ends: for rho = 1 nothing moves, and for rho = -1 all lines meet in the "
+        "center, but at one instant only (chapter 7's half turn)."
+    )

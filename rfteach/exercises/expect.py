@@ -1,0 +1,128 @@
+"""Looking at what an answer returned, and saying what is wrong with it.
+
+A checker knows the right result and the results of likely mistakes. When an answer is off, it is
+held against each of these, so that the message names the mistake and not just the difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach.exercises.answers import Draw, NotAttempted, Wrong
+
+
+def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor:
+    """Return `result` if it is a finite tensor of the shape, dtype and device of `like`."""
+    if result is None:
+        raise Wrong(f"{name} is None. Is a `return` missing?")
+    if not isinstance(result, Tensor):
+        raise Wrong(f"{name} is a {type(result).__name__}, but it should be a torch.Tensor.")
+    if result.shape != like.shape:
+        raise Wrong(
+            f"{name} has shape {tuple(result.shape)}, but for this input it should have "
+            f"{tuple(like.shape)}."
+        )
+    if result.device != like.device:
+        raise Wrong(f"{name} is on {result.device}, but the input is on {like.device}.")
+    if result.dtype != like.dtype:
+        raise Wrong(
+            f"{name} has dtype {result.dtype} for an input of {like.dtype}. New tensors take the "
+            f"dtype of the input when they are made from it: `torch.full_like(x, ...)`, "
+            f"`x.new_zeros(...)`."
+        )
+    if not torch.isfinite(result).all():
+        raise Wrong(f"{name} holds NaN or infinity.")
+    return result.detach()
+
+
+def expect_close(
+    got: Tensor,
+    wanted: Tensor,
+    mistakes: Sequence[tuple[Tensor, str]] = (),
+    *,
+    name: str = "The result",
+    draw: Draw | None = None,
+    tolerance: float = 1e-4,
+) -> None:
+    """Raise Wrong unless `got` is `wanted`; name the mistake that would explain what it is.
+
+    Args:
+        got: the answer's result, already known to have the right shape.
+        wanted: the right result.
+        mistakes: results that likely mistakes would give, each with its hint.
+        name: what the result is, to begin a sentence.
+        draw: draws the target beside the answer.
+        tolerance: largest difference that counts as rounding, relative to the values' size.
+    """
+    if close(got, wanted, tolerance):
+        return
+    for result, hint in mistakes:
+        if close(got, result, tolerance):
+            raise Wrong(hint, draw)
+    if close(got, -wanted, tolerance):
+        raise Wrong(f"{name} has the opposite sign.", draw)
+    if got.ndim and len(got) > 1 and close(got.mean(dim=0), wanted.mean(dim=0), tolerance):
+        raise Wrong(
+            f"{name} is right on average over the batch, but not for each point. Is there a mean "
+            f"over the batch, or are rows mixed up?",
+            draw,
+        )
+    gap = (got - wanted).abs().max().item()
+    raise Wrong(f"{name} is off by up to {gap:.2g}. {_example(got, wanted)}", draw)
+
+
+def close(got: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
+    """Say whether two tensors agree up to rounding, relative to the size of the wanted one."""
+    if got.shape != wanted.shape:
+        return False
+    scale = max(1.0, wanted.abs().max().item())
+    return bool((got - wanted).abs().max() <= tolerance * scale)
+
+
+def _example(got: Tensor, wanted: Tensor) -> str:
+    """Show the worst entry, and where it is."""
+    worst = int((got - wanted).abs().argmax())
+    where = torch.unravel_index(torch.tensor(worst), got.shape) if got.ndim else ()
+    place = f" at [{', '.join(str(int(i)) for i in where)}]" if got.ndim else ""
+    yours, right = got.flatten()[worst].item(), wanted.flatten()[worst].item()
+    return f"The largest difference{place}: yours is {yours:.4g}, it should be {right:.4g}."
+
+
+def expect_number(value: Any, name: str) -> float:
+    """Return a prediction as a float; raise NotAttempted for None, Wrong for anything else."""
+    if value is None or value is Ellipsis:
+        raise NotAttempted
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
+        raise Wrong(f"{name} should be a number, but it is {value!r}.")
+    return float(value)
+
+
+def expect_pair(result: Any, what: str) -> tuple[Any, Any]:
+    """Return the two parts of a result; `what` names them."""
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        got = "None" if result is None else f"a {type(result).__name__}"
+        raise Wrong(f"Return two things, {what}. Yours returned {got}.")
+    return result[0], result[1]
+
+
+def misconception(value: float, known: Sequence[tuple[float, str]]) -> str:
+    """Return the hint for the known wrong prediction within 1.5 % of this one, or nothing."""
+    near = [hint for wrong, hint in known if abs(value - wrong) <= 0.015 * abs(wrong) + 1e-9]
+    return near[0] if near else ""
+
+
+def expect_value(
+    value: Any, wanted: float, mistakes: Sequence[tuple[float, str]], what: str
+) -> None:
+    """Raise Wrong unless a formula's value, a number, is the wanted one to five digits."""
+    got = expect_number(value, what)
+    if abs(got - wanted) <= 1e-5 * max(1.0, abs(wanted)):
+        return
+    near = [hint for wrong, hint in mistakes if abs(got - wrong) <= 1e-5 * max(1.0, abs(wrong))]
+    raise Wrong(f"{what} should be {wanted:.5g}, but yours is {got:.5g}. " + "".join(near[:1]))

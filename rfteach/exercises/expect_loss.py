@@ -1,0 +1,95 @@
+"""Checking a loss: where the network was called, and what was averaged how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import Tensor
+
+from rfteach.exercises.answers import Wrong
+from rfteach.exercises.expect import expect_close, expect_tensor
+from rfteach.exercises.inputs import waves
+from rfteach.exercises.probe import Probe
+
+
+def expect_loss(
+    result: Any,
+    velocity: Probe,
+    place: Tensor,
+    t: Tensor,
+    target: Tensor,
+    places: Sequence[tuple[Tensor, str]] = (),
+    targets: Sequence[tuple[Tensor, str]] = (),
+) -> None:
+    """Raise Wrong unless `result` is the batch mean of ||target - velocity(place, t)||^2.
+
+    Args:
+        result: what the answer returned.
+        velocity: the probe it was given.
+        place: where the network should have been called, shape (batch, *event).
+        t: at which times, shape (batch,).
+        target: what the network is compared with, shape (batch, *event).
+        places: wrong places, each with its hint.
+        targets: wrong targets, each with its hint.
+    """
+    if velocity.evaluations != 1:
+        raise Wrong(
+            f"The network should be called once for the whole batch, but it was called "
+            f"{velocity.evaluations} times."
+        )
+    expect_close(velocity.points[0], place, places, name="The point that the network was fed")
+    if abs(velocity.times[0] - t.double().mean().item()) > 1e-4:
+        raise Wrong(
+            f"The network was fed the right points but other times: mean "
+            f"{velocity.times[0]:.3f} in place of {t.mean().item():.3f}."
+        )
+    if isinstance(result, float):
+        raise Wrong("The loss is a float. Return the tensor, without `.item()`: it must train.")
+    if isinstance(result, Tensor) and result.shape == t.shape and t.numel() > 1:
+        raise Wrong("This is one loss for each point. Take their mean over the batch.")
+    loss = expect_tensor(result, t.mean(), "The loss")
+    error = target - waves(place, t)
+    wanted = error.square().flatten(1).sum(dim=1).mean()
+    mistakes = [
+        (
+            error.square().mean(),
+            "This is a mean over all entries. The squared norm is a *sum* over the event; only "
+            "then comes a mean over the batch. As it is, images and points cannot be compared.",
+        ),
+        (error.square().sum(), "This is a sum over the batch, too. There, take the mean."),
+        (
+            error.flatten(1).norm(dim=1).mean(),
+            "This is the mean of the norms. Their squares are needed: only the least squares lead "
+            "to the conditional mean.",
+        ),
+        (
+            error.abs().flatten(1).sum(dim=1).mean(),
+            "This takes absolute values, not squares. It would lead to the median of the lines.",
+        ),
+        (
+            error.square().sum(dim=1).mean(),
+            "For images this sums over the first axis of the event only. Flatten first: "
+            "`.flatten(1).sum(dim=1)`.",
+        ),
+        (
+            error.square().sum(dim=-1).mean(),
+            "For images this sums over the last axis of the event only. Flatten first: "
+            "`.flatten(1).sum(dim=1)`.",
+        ),
+        (wanted / 2, "There is a factor 1/2 too much."),
+        (
+            error.mean(dim=0).square().sum(),
+            "This squares the mean error of the batch, where errors cancel. Square first.",
+        ),
+        *(
+            ((each - waves(place, t)).square().flatten(1).sum(dim=1).mean(), hint)
+            for each, hint in targets
+        ),
+    ]
+    expect_close(loss, wanted, mistakes, name="The loss", tolerance=1e-4)
+    if not result.requires_grad:
+        raise Wrong(
+            "The value is right, but it carries no gradient, so nothing can be learned from it. "
+            "Look for `no_grad`, `detach` or `.item()`."
+        )

@@ -1,0 +1,51 @@
+"""Calling code that may never return."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+
+class TimeLimitExceeded(BaseException):
+    """Raised inside of the code that ran too long; no `except Exception` catches it."""
+
+
+def run_within(seconds: float, work: Callable[[], T]) -> T:
+    """Return `work()`, or stop it after the given time.
+
+    The work runs in a thread of its own, so that even a sleeping or blocked answer cannot hold up
+    the caller. What it raises is raised here. It draws its random numbers from a copy of PyTorch's
+    global generator, which the caller gets back as it was.
+
+    Raises:
+        TimeLimitExceeded: the work took longer.
+    """
+    value, error = [], []
+    device = torch.get_default_device()  # a thread starts with the default of its own
+
+    def target() -> None:
+        try:
+            with device:
+                value.append(work())
+        except BaseException as raised:
+            error.append(raised)
+
+    worker = threading.Thread(target=target, daemon=True)
+    with torch.random.fork_rng():
+        worker.start()
+        try:
+            worker.join(seconds)
+        finally:
+            if worker.is_alive():
+                stop = ctypes.py_object(TimeLimitExceeded)
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), stop)
+                worker.join(1.0)
+    if value:
+        return value[0]
+    raise error[0] if error else TimeLimitExceeded

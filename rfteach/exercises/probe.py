@@ -1,0 +1,68 @@
+"""A velocity that watches how a sampler calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rfteach.exercises.answers import Wrong
+
+
+class Probe(nn.Module):
+    """A velocity that notes when it is called, and insists on being called properly.
+
+    Attributes:
+        times: the time of each call.
+        points: the points of each call.
+    """
+
+    def __init__(self, field: Callable[[Tensor, Tensor], Tensor]):
+        super().__init__()
+        self.field = field
+        self.weight = nn.Parameter(torch.ones(()))  # so that gradients show
+        self.times: list[float] = []
+        self.points: list[Tensor] = []
+
+    def forward(self, x: Any, t: Any) -> Tensor:
+        """Return the field at points x (batch, *event) and times t (batch,)."""
+        if not isinstance(x, Tensor) or not isinstance(t, Tensor):
+            wrong = "x" if not isinstance(x, Tensor) else "t"
+            value = x if wrong == "x" else t
+            raise Wrong(
+                f"The velocity was called with {wrong} = {value!r}, but it takes tensors: points x "
+                f"and one time for each, shape (batch,), such as `torch.full((len(x),), t)`."
+            )
+        if t.shape != x.shape[:1]:
+            raise Wrong(
+                f"The velocity was called with t of shape {tuple(t.shape)} for {len(x)} points. It "
+                f"takes one time for each point, shape ({len(x)},)."
+            )
+        self.times.append(t.detach().double().mean().item())
+        self.points.append(x.detach().clone())
+        return self.field(x, t) * self.weight.to(x.dtype)
+
+    @property
+    def evaluations(self) -> int:
+        """The number of calls (NFE)."""
+        return len(self.times)
+
+
+def expect_steps(probe: Probe, evaluations: int) -> None:
+    """Raise Wrong unless the velocity was looked at as many times as the sampler should."""
+    if probe.evaluations != evaluations:
+        raise Wrong(
+            f"The sampler should look at the velocity {evaluations} times, but yours looked "
+            f"{probe.evaluations} times. Count the steps as the gaps between posts, not the posts."
+        )
+
+
+def expect_without_gradient(result: Any, name: str = "The samples") -> None:
+    """Raise Wrong if a sampler kept the graph for gradients."""
+    if isinstance(result, Tensor) and result.requires_grad:
+        raise Wrong(
+            f"{name} are right, but they still carry gradients: the memory of every step is kept. "
+            f"Sample under `torch.no_grad()`."
+        )

@@ -1,0 +1,115 @@
+"""Which exercises the reader has passed: one file on the reader's own machine, and nowhere else."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+STATES = {"passed": "✓ passed", "tried": "✗ not right yet", "open": "○ open"}
+
+
+def record_file() -> Path:
+    """Return where the record is kept: RFTEACH_PROGRESS if it is set, else in the home folder."""
+    chosen = os.environ.get("RFTEACH_PROGRESS")
+    return Path(chosen) if chosen else Path.home() / ".rfteach" / "progress.json"
+
+
+def read_record() -> dict[str, dict]:
+    """Return what is known of each exercise that was tried, by number.
+
+    Raises:
+        ValueError: the file is damaged.
+    """
+    path = record_file()
+    if not path.exists():
+        return {}
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        return {number: dict(entry) for number, entry in entries.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"the record of your progress, {path}, cannot be read ({error}); "
+            f"delete it to start anew"
+        ) from error
+
+
+def keep(number: str, *, passed: bool, prediction: str | None = None) -> None:
+    """Note one more try. An exercise once passed stays passed; a first prediction stays first.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the file is damaged.
+    """
+    entries = read_record()
+    entry = entries.setdefault(number, {"passed": False, "tries": 0})
+    entry["tries"] = entry.get("tries", 0) + (not entry["passed"])
+    entry["passed"] = entry["passed"] or passed
+    if prediction is not None:
+        entry.setdefault("first prediction", prediction)
+    path = record_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Written beside and then moved: a kernel that dies here leaves the old record whole.
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+    new.replace(path)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One exercise in the table of progress."""
+
+    number: str
+    title: str
+    kind: str
+    state: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """All exercises of the book, and how far the reader has come."""
+
+    rows: list[Row]
+    file: Path | None
+
+    @property
+    def headline(self) -> str:
+        """How many are passed, and where that is kept."""
+        passed = sum(row.state == "passed" for row in self.rows)
+        kept = f" Kept in {self.file}; delete that file to start anew." if self.file else ""
+        return f"{passed} of {len(self.rows)} exercises passed.{kept}"
+
+    def __repr__(self) -> str:
+        lines = [
+            f"{row.number:>5}  {STATES[row.state]:17}{row.title} ({row.kind})"
+            + (f", {row.note}" if row.note else "")
+            for row in self.rows
+        ]
+        return "\n".join([self.headline, *lines])
+
+    def _repr_html_(self) -> str:
+        head = "<tr><th>exercise</th><th>title</th><th>kind</th><th>state</th><th>notes</th></tr>"
+        cells = (
+            (row.number, row.title, row.kind, STATES[row.state], row.note) for row in self.rows
+        )
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            for row in cells
+        )
+        table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+        return f"<p>{html.escape(self.headline)}</p>{table}"
+
+
+def row_of(number: str, title: str, kind: str, entry: dict | None) -> Row:
+    """Return the row of one exercise, given what the record says of it."""
+    if entry is None:
+        return Row(number, title, kind, "open", "")
+    tries = entry.get("tries", 1)
+    notes = [f"{tries} {'try' if tries == 1 else 'tries'}"]
+    if "first prediction" in entry:
+        notes.append(f"first prediction: {entry['first prediction']}")
+    state = "passed" if entry.get("passed") else "tried"
+    return Row(number, title, kind, state, "; ".join(notes))

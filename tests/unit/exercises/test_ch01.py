@@ -1,0 +1,220 @@
+import math
+
+import torch
+from tables import Table
+
+from rfteach import solvers
+
+table = Table(1)
+
+
+def column(t, x):
+    """Give times (batch,) as many axes as the points have."""
+    return t.reshape(-1, *[1] * (x.ndim - 1))
+
+
+def times(x, t):
+    return torch.full((len(x),), t, dtype=x.dtype)
+
+
+# 1.1: backward(velocity, x1, steps)
+
+
+@table.right("1.1")
+def with_a_falling_clock(velocity, x1, steps):
+    for i in range(steps, 0, -1):
+        x1 = x1 - velocity(x1, torch.full((len(x1),), i / steps)) / steps
+    return x1
+
+
+@table.right("1.1")
+def as_a_forward_flow_of_the_mirrored_field(velocity, x1, steps):
+    return solvers.euler(lambda x, s: -velocity(x, 1 - s), x1, steps=steps).end
+
+
+def sweep(sign, clock):
+    """Make an answer that steps by `sign` with the clock `clock(i, steps)`."""
+
+    def backward(velocity, x1, steps):
+        x = x1
+        for i in range(steps):
+            x = x + sign * velocity(x, times(x, clock(i, steps))) / steps
+        return x
+
+    return backward
+
+
+table.wrong("1.1", "forward flow", sweep(1, lambda i, n: i / n))
+table.wrong("1.1", "clock runs up from 0", sweep(-1, lambda i, n: i / n))
+table.wrong("1.1", "dt is negative", sweep(1, lambda i, n: 1 - i / n))
+table.wrong("1.1", "1/N too early", sweep(-1, lambda i, n: 1 - (i + 1) / n))
+table.wrong("1.1", "stands still at 1", sweep(-1, lambda i, n: 1.0))
+
+
+@table.wrong("1.1", "Count the steps")
+def one_step_missing(velocity, x1, steps):
+    x = x1
+    for i in range(steps, 1, -1):
+        x = x - velocity(x, times(x, i / steps)) / steps
+    return x
+
+
+@table.wrong("1.1", "in place")
+def in_place(velocity, x1, steps):
+    for i in range(steps, 0, -1):
+        x1 -= velocity(x1.clone(), times(x1, i / steps)).detach() / steps
+    return x1
+
+
+@table.wrong("1.1", "one time for each point")
+def time_as_a_column(velocity, x1, steps):
+    return x1 - velocity(x1, torch.ones(len(x1), 1))
+
+
+@table.wrong("1.1", "takes tensors")
+def time_as_a_float(velocity, x1, steps):
+    return x1 - velocity(x1, 1.0) / steps
+
+
+@table.wrong("1.1", "is on meta")
+def on_another_device(velocity, x1, steps):
+    for i in range(steps, 0, -1):
+        x1 = x1 - velocity(x1, times(x1, i / steps)) / steps
+    return x1.detach().to("meta")
+
+
+@table.wrong("1.1", "has dtype torch.float32")
+def in_single_precision(velocity, x1, steps):
+    return with_a_falling_clock(velocity, x1, steps).float()
+
+
+# 1.2: the distance from the center
+
+growth = math.hypot(1, math.pi / 8)
+table.right("1.2", growth**4)
+table.right("1.2", torch.tensor(1.33))
+table.wrong("1.2", "leaves it", 1.0)
+table.wrong("1.2", "one of the four steps", growth)
+table.wrong("1.2", "one step for the whole quarter turn", math.hypot(1, math.pi / 2))
+table.wrong("1.2", "square of the distance", growth**8)
+table.wrong("1.2", "does not add", 1 + 4 * (growth - 1))
+table.wrong("1.2", "never inward", 0.8)
+table.wrong("1.2", "should be a number", "1.33")
+
+
+# 1.3: straight_field(x, t, a, b)
+
+
+@table.right("1.3")
+def by_solving_for_the_start(x, t, a, b):
+    t = t[:, None]
+    return (a - 1) * (x - t * b) / (1 - t + t * a) + b
+
+
+@table.right("1.3")
+def simplified(x, t, a, b):
+    return ((a - 1) * x + b) / (1 + (a - 1) * t).unsqueeze(1)
+
+
+def start_of_line(x, t, a, b):
+    return (x - t[:, None] * b) / (1 + (a - 1) * t[:, None])
+
+
+table.wrong("1.3", "as if it were the start", lambda x, t, a, b: a * x + b - x)
+table.wrong(
+    "1.3", "the shift must go", lambda x, t, a, b: (a - 1) * x / (1 + (a - 1) * t[:, None]) + b
+)
+table.wrong("1.3", "This is the start z0", start_of_line)
+table.wrong("1.3", "This is where the line", lambda x, t, a, b: a * start_of_line(x, t, a, b) + b)
+table.wrong(
+    "1.3", "the speed changes", lambda x, t, a, b: math.log(a) * x + math.log(a) / (a - 1) * b
+)
+table.wrong("1.3", "part of the velocity", lambda x, t, a, b: (a - 1) * start_of_line(x, t, a, b))
+table.wrong(
+    "1.3",
+    "Check the sign",
+    lambda x, t, a, b: (a - 1) * (x - t[:, None] * b) / (1 - (a - 1) * t[:, None]) + b,
+)
+table.wrong("1.3", "opposite sign", lambda x, t, a, b: -simplified(x, t, a, b))
+table.wrong("1.3", "trailing axes", lambda x, t, a, b: ((a - 1) * x + b) / (1 + (a - 1) * t))
+table.wrong(
+    "1.3",
+    "on average over the batch",
+    lambda x, t, a, b: simplified(x, t, a, b).mean(dim=0).expand_as(x),
+)
+
+
+# 1.4: log_density(velocity, z0, steps)
+
+
+def log_normal(z):
+    return -z.square().sum(dim=1) / 2 - math.log(2 * math.pi)
+
+
+def follow(velocity, z0, steps, divergence):
+    """Return the ends and the summed divergences of an Euler run."""
+    z, total = z0, 0
+    for i in range(steps):
+        z = z.detach().requires_grad_()
+        v = velocity(z, times(z, i / steps))
+        total = total + divergence(v, z) / steps
+        z = z + v / steps
+    return z.detach(), total
+
+
+def by_autograd(v, z):
+    return sum(torch.autograd.grad(v[:, k].sum(), z, retain_graph=True)[0][:, k] for k in range(2))
+
+
+def of_the_sum(v, z):
+    return torch.autograd.grad(v.sum(), z, retain_graph=True)[0].sum(dim=1)
+
+
+@table.right("1.4")
+def with_autograd(velocity, z0, steps):
+    z1, total = follow(velocity, z0, steps, by_autograd)
+    return z1, log_normal(z0) - total
+
+
+@table.right("1.4")
+def with_jacobians(velocity, z0, steps):
+    z, log_p = z0, torch.distributions.Normal(0, 1).log_prob(z0).sum(dim=1)
+    for i in range(steps):
+        t = times(z, i / steps)
+        single = lambda x, s: velocity(x[None], s[None])[0]  # noqa: E731
+        jacobian = torch.func.vmap(torch.func.jacrev(single))(z, t)
+        log_p = log_p - jacobian.diagonal(dim1=1, dim2=2).sum(dim=1) / steps
+        z = z + velocity(z, t) / steps
+    return z, log_p
+
+
+def changed(change, divergence=by_autograd):
+    """Make an answer whose density is `change(z0, z1, total, steps)`."""
+
+    def log_density(velocity, z0, steps):
+        z1, total = follow(velocity, z0, steps, divergence)
+        return z1, change(z0, z1, total, steps)
+
+    return log_density
+
+
+table.wrong("1.4", "sign of the divergence", changed(lambda z0, z1, d, n: log_normal(z0) + d))
+table.wrong(
+    "1.4",
+    "in its own direction",
+    changed(lambda z0, z1, d, n: log_normal(z0) - d, of_the_sum),
+)
+table.wrong(
+    "1.4",
+    "-log(2 pi)",
+    changed(lambda z0, z1, d, n: -z0.square().sum(dim=1) / 2 - d),
+)
+table.wrong("1.4", "lasts 1/N", changed(lambda z0, z1, d, n: log_normal(z0) - n * d))
+table.wrong("1.4", "Add log p_0", changed(lambda z0, z1, d, n: -d))
+table.wrong("1.4", "changes along the way", changed(lambda z0, z1, d, n: log_normal(z0)))
+table.wrong("1.4", "p_1 is another one", changed(lambda z0, z1, d, n: log_normal(z1)))
+table.wrong("1.4", "not at z1", changed(lambda z0, z1, d, n: log_normal(z1) - d))
+table.wrong("1.4", "Return two things", lambda velocity, z0, steps: z0)
+table.wrong("1.4", "has shape ()", changed(lambda z0, z1, d, n: (log_normal(z0) - d).mean()))
+
+test_right, test_wrong, test_there_are_enough = table.tests()
