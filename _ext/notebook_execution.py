@@ -14,11 +14,13 @@ from pathlib import Path
 
 # The tests (conftest.py) use the same, so that both see the same numbers. A second thread gains
 # little on networks this small, and costs a lot on a machine that has other work. A progress bar
-# says nothing on a page. Figures come from the inline backend whatever the shell says.
+# says nothing on a page. Figures come from the inline backend whatever the shell says. And whoever
+# builds the book may have solved exercises; the pages start with none, from a file that never is.
 KERNEL_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "TQDM_DISABLE": "1",
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+    "RFTEACH_PROGRESS": "no-progress.json",
 }
 
 

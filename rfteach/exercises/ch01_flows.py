@@ -6,9 +6,10 @@ import math
 from typing import Any
 
 import torch
+from matplotlib.figure import Figure
 from torch import Tensor
 
-from rfteach import solvers
+from rfteach import figures, solvers
 from rfteach.exercises import pictures
 from rfteach.exercises.answers import Right, Wrong, call
 from rfteach.exercises.checking import exercise
@@ -83,7 +84,20 @@ def circle(distance: Any) -> Right:
         "Pythagoras it multiplies the distance by the root of 1 + (pi/8)^2, which is 1.074, and "
         "four steps multiply it by the fourth power of that."
     )
-    draw = pictures.numbers({"4 steps": predicted}, {"4 steps": measured}, "distance")
+
+    def make() -> Figure:
+        figure, (ax,) = figures.planes(["four Euler steps"], limit=1.5)
+        angle = torch.linspace(0, math.pi / 2, 50)
+        for radius, color, style in [(1.0, "exact", "-"), (predicted, "distilled", ":")]:
+            ax.plot(radius * angle.cos(), radius * angle.sin(), style, color=figures.COLORS[color])
+        ax.plot(*path.states[:, 0].T.tolist(), "o-", markersize=4, color=figures.COLORS["1-RF"])
+        return figure
+
+    draw = pictures.picture(
+        make,
+        "A quarter circle, the path of four Euler steps that leaves it outward, and, dotted, the "
+        "distance that you predicted.",
+    )
     if abs(predicted / measured - 1) < 0.02:
         return Right(found + why, draw)
     one_step = math.hypot(1, math.pi / 8)

@@ -32,7 +32,9 @@ def other_convention(other_convention: Any) -> Right:
         )
         place = expect_tensor(place, x0, "The point x_s")
         target = expect_tensor(target, x0, "The target")
-        wanted = along(s, x0) * x0 + (1 - along(s, x0)) * x1
+        time = along(s, x0)
+        wanted = time * x0 + (1 - time) * x1
+        weights = [(time, time), (1 - time, 1 - time), (time, 1), (1, 1 - time), (-time, 1 + time)]
         mistakes = [
             (
                 x0 + x1 - wanted,
@@ -41,8 +43,17 @@ def other_convention(other_convention: Any) -> Right:
             ),
             (along_last(s, x0) * x0 + (1 - along_last(s, x0)) * x1, WRONG_AXIS),
             (
-                wanted + (1 - 2 * along(s, x0)) * x0,
-                "The two weights should add up to 1: s for x0 and 1 - s for x1.",
+                x0 - x1,
+                "The first result is the target. Return the two in the other order: the point x_s, "
+                "then the target.",
+            ),
+            *(
+                (
+                    a * x0 + b * x1,
+                    "The noise x0 has the weight s and the data x1 have the weight 1 - s, so that "
+                    "the point is x0 at s = 1 and x1 at s = 0.",
+                )
+                for a, b in weights
             ),
         ]
         expect_close(place, wanted, mistakes, name="The point x_s")
@@ -54,6 +65,8 @@ def other_convention(other_convention: Any) -> Right:
                 "sign of the target, and the loop of the sampler.",
             ),
             (wanted, "This is the point once more. The target is its derivative in s."),
+            (x0 + x1, "The weight of x1, which is 1 - s, falls as s grows: its derivative is -1."),
+            (time * (x0 - x1), "The target is x0 - x1 all along the line; do not scale it by s."),
             (x0, "This is the noise. The target is the derivative of x_s in s."),
             (x1, "These are the data. The target is the derivative of x_s in s."),
         ]
@@ -64,71 +77,46 @@ def other_convention(other_convention: Any) -> Right:
 @exercise("2.2", "Two points on a line", "derive")
 def two_points(two_points: Any) -> Right:
     """Check `two_points(x, t)`: v* for standard normal noise and data at -1 and 1, t < 1."""
-    grid = torch.linspace(-2.5, 2.5, 101)[:, None]
-    cases = [(grid, torch.full((101,), 0.5))]
-    for dtype in (torch.float32, torch.float64):
-        generator = torch.Generator().manual_seed(22)
-        x = 1.5 * torch.randn(40, 1, generator=generator)
-        cases.append((x.to(dtype), (0.95 * torch.rand(40, generator=generator)).to(dtype)))
     device = torch.get_default_device()
-    for place, time in cases:
+    for i, (place, time) in enumerate(_places_and_times()):
         x, t = place.to(device), time.to(device)
         got = call(two_points, x, t)
-        if isinstance(got, Tensor) and got.shape == x.shape and got.isnan().any():
-            row = int(got.isnan().any(dim=1).nonzero()[0])
-            raise Wrong(
-                f"At x = {x[row].item():.2f}, t = {t[row].item():.2f} the result is NaN. Does an "
-                f"`exp` grow beyond what a float holds? Write the weights with `torch.tanh`, "
-                f"`torch.sigmoid` or `torch.softmax`, which cannot overflow."
-            )
+        if isinstance(got, Tensor) and got.shape == (len(x), len(x)):
+            raise Wrong(WRONG_AXIS)
+        if isinstance(got, Tensor) and got.device == x.device and got.isnan().any():
+            raise Wrong(_reason_of_nan(x, t, got))
         got = expect_tensor(got, x, "The velocity")
         t = t[:, None]
         left = 1 - t
-        slope = t * x / left**2
-        data = torch.tanh(slope)  # E[X1 | X_t = x]
+        a = t * x / left**2
+        data = torch.tanh(a)  # E[X1 | X_t = x]
         wanted = (data - x) / left
-        nearest = torch.where(x < 0, -1.0, 1.0).to(x.dtype)
+        ratio = "The chances of the two points have the ratio exp(2 t x / (1 - t)^2); yours is the "
+        means = [
+            (
+                torch.tanh(t * x / left),
+                "X_t has the variance (1 - t)^2 around each center, not 1 - t.",
+            ),
+            (
+                torch.tanh(x / left**2),
+                "At time t the two kinds of lines have the centers t and -t.",
+            ),
+            (x.sign(), "This goes to the nearer of the two points. But lines to both pass here."),
+            (0 * x, "This goes to 0, the mean of all data. Take that of the lines through x."),
+            (torch.sigmoid(2 * a), "With the chance p of the point 1, the mean is p - (1 - p)."),
+            (torch.tanh(a / 2), ratio + "root of that."),
+            (torch.tanh(2 * a), ratio + "square of that, or tanh has twice the argument."),
+        ]
         mistakes = [
-            (
-                (torch.tanh(t * x / left) - x) / left,
-                "The spread of X_t around each of the two centers is 1 - t. Its square belongs "
-                "under the exponent: the variance is (1 - t)^2.",
-            ),
-            (
-                (torch.tanh(x / left**2) - x) / left,
-                "At time t the lines to the two points are centered at t and -t, not at 1 and -1.",
-            ),
-            (
-                (nearest - x) / left,
-                "This goes to the nearer of the two points. But lines to both pass through x, and "
-                "v* is the mean of both, weighted by how likely each is.",
-            ),
+            *(((mean - x) / left, hint) for mean, hint in means),
+            ((torch.tanh(left * x / t**2) - x) / t, "Time is flipped: at t = 0 there is noise."),
             (-x, "This is v* at t = 0, where the place tells nothing about the data."),
-            (
-                data,
-                "This is E[X1 | X_t = x], half of the way. The velocity is X1 - X0, so the mean of "
-                "X0 at x must go off.",
-            ),
-            (
-                data - x,
-                "A line that is at x at time t and ends at X1 has the time 1 - t left to get "
-                "there: X1 - X0 = (X1 - x) / (1 - t).",
-            ),
-            (
-                (torch.sigmoid(2 * slope) - x) / left,
-                "The probability p of the point 1 is right, but the mean of X1 is p - (1 - p).",
-            ),
-            (
-                (torch.tanh(slope / 2) - x) / left,
-                "The weights of the two points have the ratio exp(2 t x / (1 - t)^2); yours is the "
-                "root of that. The exponent of the Gaussian density has a 2 below it and "
-                "2 t x from each of the squares.",
-            ),
+            *_from_data(data, x, t),
         ]
         draw = None
-        if place is grid:
+        if i == 0:
             lines = {"target": wanted[:, 0], "yours": got[:, 0]}
-            draw = pictures.curves(x[:, 0], lines, "place x at t = 0.5", "velocity")
+            draw = pictures.curves(x[:, 0], lines, f"place x at t = {t[0].item():.1f}", "velocity")
         expect_close(got, wanted, mistakes, name="The velocity", draw=draw, tolerance=2e-4)
     return Right(
         "Near the middle the two points pull equally, and the field has to decide. As t nears 1 "
@@ -136,10 +124,53 @@ def two_points(two_points: Any) -> Right:
     )
 
 
+def _places_and_times() -> list[tuple[Tensor, Tensor]]:
+    """Return where `two_points` is looked at: first on a grid to draw, last at hard times."""
+    grid = torch.linspace(-2.5, 2.5, 100)[:, None]  # without x = 0, where wrong answers are right
+    cases = [(grid, torch.full((100,), 0.4))]
+    for dtype in (torch.float32, torch.float64):
+        generator = torch.Generator().manual_seed(22)
+        x = 1.5 * torch.randn(40, 1, generator=generator)
+        cases.append((x.to(dtype), (0.95 * torch.rand(40, generator=generator)).to(dtype)))
+    cases.append((grid.double(), torch.full((100,), 0.99).double()))
+    return [*cases, (grid, torch.zeros(100))]
+
+
+def _reason_of_nan(x: Tensor, t: Tensor, got: Tensor) -> str:
+    """Say where the first NaN is, and what may have led to it."""
+    row = int(got.isnan().flatten(1).any(dim=1).nonzero()[0])
+    found = f"At x = {x[row].item():.2f}, t = {t[row].item():.2f} the result is NaN. "
+    if t[row] == 0:
+        return found + "Is there something that divides by t? The formula must hold at t = 0, too."
+    return found + (
+        "Does an `exp` grow beyond what a float holds, or do two of them vanish? Write the weights "
+        "with `torch.tanh`, `torch.sigmoid` or `torch.softmax`, which are safe from both."
+    )
+
+
+def _from_data(data: Tensor, x: Tensor, t: Tensor) -> list[tuple[Tensor, str]]:
+    """Return what mistakes make of the mean of the data at x, each with its hint."""
+    left = 1 - t
+    return [
+        (data, "This is the mean of the data X1 at x, a place. The velocity is X1 - X0."),
+        (data - x, "This is the way that is left to the data. It takes the time 1 - t: divide."),
+        ((data - x) * left, "Way = velocity times time, so the time that is left divides."),
+        ((data - x) / t, "The way to the data takes the time that is *left*, 1 - t, and not t."),
+        ((x - data) / left, "The velocity points to the data, from x: the sign is wrong."),
+        (data - x / left, "Divide the whole way from x to the data by 1 - t, not x alone."),
+        (data / left - x, "Divide the whole way from x to the data by 1 - t, not the data alone."),
+        ((x - t * data) / left, "This is the mean of the noise X0 at x. The velocity is X1 - X0."),
+        ((1 + t) * data - x, "From x = (1 - t) X0 + t X1 follows X0 = (x - t X1) / (1 - t)."),
+        ((x - data) / t, "This would be right if the network predicted the noise."),
+    ]
+
+
 @exercise("2.3", "An uneven crossing", "predict")
 def uneven(share: Any) -> Right:
     """Check a prediction: the share of paths from below that end above, with kinds 3 to 1."""
     predicted = expect_number(share, "The share")
+    if not 0 <= predicted <= 1:
+        raise Wrong(f"A share lies between 0 and 1 (and is not percent), but yours is {share!r}.")
     blur, weights = 0.2, torch.tensor([0.75, 0.25])
     starts = torch.tensor([[-1.0, -1.0], [-1.0, 1.0]])
     ends = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
@@ -165,13 +196,12 @@ def uneven(share: Any) -> Right:
         "time. The lowest quarter of all must fill the lower end, and it comes from the lower "
         "start. That leaves two of its three quarters for the upper end."
     )
-    draw = pictures.numbers({"share": predicted}, {"share": measured}, "from below to above")
+    draw = pictures.paths(solvers.Trajectory(flow.times, flow.states[:, ::100], 0), "the flow")
     if abs(predicted - measured) < 0.04:
         return Right(found + why, draw)
     hint = misconception(
         predicted,
         [
-            (0.0, "With as many pairs of each kind it would be none. Here more must go up. "),
             (1.0, "All lines do, but the flow does not keep to its line. "),
             (0.75, "That is the share of all points that end above, wherever they started. "),
             (0.5, "That is the share of *all* points that start below and end above. "),
@@ -179,6 +209,8 @@ def uneven(share: Any) -> Right:
             (0.25, "That is the share of the points that end below. "),
         ],
     )
+    if predicted < 0.05:
+        hint = "With as many pairs of each kind it would be none. Here more must go up. "
     raise Wrong(found + hint + why, draw)
 
 
@@ -195,22 +227,14 @@ def velocity_from_data(velocity_from_data: Any) -> Right:
             )
         if not torch.equal(denoiser.points[0], x):
             raise Wrong("The network was called at another place than x. It predicts from x and t.")
+        if abs(denoiser.times[0] - t.double().mean().item()) > 1e-4:
+            raise Wrong(
+                "The network was called at another time than t. It predicts from x and t, in the "
+                "clock of the velocity."
+            )
         data, left = waves(x, t), 1 - along(t, x)
         mistakes = [
-            (
-                data - x,
-                "This is the way that is left from x to the data. It takes the time 1 - t, so "
-                "divide by that.",
-            ),
-            (
-                (data - x) / (1 - left),
-                "The way from x to the data takes the time that is *left*, 1 - t. The time t has "
-                "passed already.",
-            ),
-            ((x - data) / left, "The velocity points to the data, from x: the sign is wrong."),
-            (data - x / left, "Divide the whole way from x to the data by 1 - t, not x alone."),
-            (data, "This is the prediction of the data itself, a place and not a velocity."),
-            ((data - x) * left, "Way = velocity times time, so the time left divides."),
+            *_from_data(data, x, 1 - left),
             ((data - x) / (1 - along_last(t, x)), WRONG_AXIS),
         ]
         expect_close(got, (data - x) / left, mistakes, name="The velocity", tolerance=1e-3)

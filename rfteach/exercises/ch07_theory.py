@@ -39,7 +39,10 @@ def straightness_of_blob(S: Any) -> Right:
         "point by half, which costs 2 (1 - 0.5)^2 = 0.5. V = (pi/2) s d = 1.571 from Theorem 1. "
         "What is left is S."
     )
-    draw = pictures.numbers({"S": predicted}, {"S": measured}, "straightness")
+    size = flow.states.norm(dim=2).mean(dim=1)
+    chord = size[0] + flow.times * (size[-1] - size[0])
+    lines = {"constant speed": chord, "the flow": size}
+    draw = pictures.curves(flow.times, lines, "t", "mean distance from the center")
     if abs(predicted - measured) < 0.02:
         return Right(found + why, draw)
     hint = misconception(

@@ -63,7 +63,7 @@ def exercises() -> dict[str, Exercise]:
     return {number: _REGISTRY[number] for number in order}
 
 
-def check(number: str, *answers: Any, record: bool = True) -> Verdict:
+def check(number: str | float, *answers: Any, record: bool = True) -> Verdict:
     """Check an answer to an exercise of the book.
 
     Args:

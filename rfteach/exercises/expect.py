@@ -6,6 +6,7 @@ held against each of these, so that the message names the mistake and not just t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -98,8 +99,8 @@ def expect_number(value: Any, name: str) -> float:
         raise NotAttempted
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value:
-        raise Wrong(f"{name} should be a number, but it is {value!r}.")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise Wrong(f"{name} should be a finite number, but it is {value!r}.")
     return float(value)
 
 
@@ -121,6 +122,8 @@ def expect_value(
     value: Any, wanted: float, mistakes: Sequence[tuple[float, str]], what: str
 ) -> None:
     """Raise Wrong unless a formula's value, a number, is the wanted one to five digits."""
+    if value is None:
+        raise Wrong(f"{what} is None. Is a `return` missing?")
     got = expect_number(value, what)
     if abs(got - wanted) <= 1e-5 * max(1.0, abs(wanted)):
         return

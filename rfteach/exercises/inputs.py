@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-# (batch, event, dtype). The first is plain, so that a mistake is recognized on it. In the second,
-# times of shape (batch,) would multiply points silently along the wrong axis.
+# (batch, event, dtype). The first is plain, so that a mistake is recognized on it, and large enough
+# to be drawn. In the second, times of shape (batch,) would silently multiply along the wrong axis.
 EVENTS = [
-    (7, (2,), torch.float32),
+    (200, (2,), torch.float32),
     (4, (4,), torch.float32),
     (5, (2,), torch.float64),
     (4, (1, 6, 5), torch.float32),

@@ -11,67 +11,73 @@ from torch import Tensor
 
 from rfteach import figures
 from rfteach.exercises.verdict import Picture
+from rfteach.solvers import Trajectory
 
 Draw = Callable[[], Picture]
 
 
-def rendered(figure: Figure, alt: str) -> Picture:
-    """Turn a figure into a picture, and close it."""
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=100)
-    plt.close(figure)
-    return Picture(file.getvalue(), alt)
-
-
-def clouds(target: Tensor, yours: Tensor, *, limit: float = 3.0) -> Draw:
-    """Draw two clouds in the plane, side by side on one scale; both (n, 2)."""
+def picture(make: Callable[[], Figure], alt: str) -> Draw:
+    """Turn a function that makes a figure into one that draws it in the book's style."""
 
     def draw() -> Picture:
         with plt.rc_context():
             figures.use_style()
-            figure, axes = figures.planes(["target", "yours"], limit=limit)
-            figures.points(axes[0], target, "target", size=8)
-            figures.points(axes[1], yours, "1-RF", size=8)
-            return rendered(figure, "Two clouds of points: on the left the target, right yours.")
+            figure, file = make(), io.BytesIO()
+            figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
+            plt.close(figure)
+            return Picture(file.getvalue(), alt)
 
     return draw
+
+
+def clouds(target: Tensor, yours: Tensor) -> Draw:
+    """Draw two clouds in the plane, side by side on one scale; both (n, 2)."""
+
+    def make() -> Figure:
+        limit = 1.2 * target.abs().max().item()
+        figure, axes = figures.planes(["target", "yours"], limit=limit)
+        figures.points(axes[0], target, "target", size=8)
+        figures.points(axes[1], yours, "1-RF", size=8)
+        return figure
+
+    return picture(make, "Two clouds of points: on the left the target, on the right yours.")
 
 
 def curves(x: Tensor, lines: Mapping[str, Tensor], xlabel: str, ylabel: str) -> Draw:
-    """Draw curves over the same x (n,), the first of them as the target."""
+    """Draw two curves over the same x (n,), the target or truth first; each y is (n,)."""
 
-    def draw() -> Picture:
-        with plt.rc_context():
-            figures.use_style()
-            figure, ax = plt.subplots(figsize=(4.5, 2.8))
-            styles = [("exact", "-"), ("distilled", "--"), ("line", ":")]
-            for (name, y), (color, style) in zip(lines.items(), styles, strict=False):
-                ax.plot(x.cpu(), y.cpu(), style, color=figures.COLORS[color], label=name)
-            ax.set(xlabel=xlabel, ylabel=ylabel)
-            ax.legend()
-            return rendered(figure, f"Curves of {ylabel} over {xlabel}: {', '.join(lines)}.")
+    def make() -> Figure:
+        figure, ax = plt.subplots(figsize=(4.5, 2.8))
+        for (name, y), color, style in zip(
+            lines.items(), ("exact", "distilled"), "-:", strict=True
+        ):
+            ax.plot(x.cpu(), y.cpu(), style, color=figures.COLORS[color], label=name)
+        ax.set(xlabel=xlabel, ylabel=ylabel)
+        ax.legend()
+        return figure
 
-    return draw
+    return picture(make, f"Two curves of {ylabel} over {xlabel}: {' and '.join(lines)}.")
 
 
-def numbers(yours: Mapping[str, float], right: Mapping[str, float], ylabel: str) -> Draw:
-    """Draw predicted values beside the measured ones, as bars."""
+def paths(flow: Trajectory, title: str, count: int = 40) -> Draw:
+    """Draw the first paths of a flow in the plane."""
 
-    def draw() -> Picture:
-        with plt.rc_context():
-            figures.use_style()
-            figure, ax = plt.subplots(figsize=(4.5, 2.6))
-            places = range(len(right))
-            ax.bar([i - 0.2 for i in places], list(right.values()), 0.38, label="measured",
-                   color=figures.COLORS["exact"])  # fmt: skip
-            ax.bar([i + 0.2 for i in places], list(yours.values()), 0.38, label="your prediction",
-                   color=figures.COLORS["distilled"])  # fmt: skip
-            ax.set_xticks(list(places), list(right))
-            ax.set_ylabel(ylabel)
-            ax.legend()
-            pairs = [
-                f"{name} {value:.3g}, yours {yours[name]:.3g}" for name, value in right.items()
-            ]
-            return rendered(figure, f"Bars of {ylabel}: {'; '.join(pairs)}.")
+    def make() -> Figure:
+        figure, (ax,) = figures.planes([title], limit=1.7)
+        figures.paths(ax, flow, "1-RF", count=count)
+        return figure
 
-    return draw
+    return picture(make, f"{title}: {count} paths in the plane, with their ends.")
+
+
+def bars(values: Mapping[str, float], ylabel: str) -> Draw:
+    """Draw one bar for each name."""
+
+    def make() -> Figure:
+        figure, ax = plt.subplots(figsize=(4.5, 2.4))
+        ax.bar(list(values), list(values.values()), 0.5, color=figures.COLORS["1-RF"])
+        ax.set_ylabel(ylabel)
+        return figure
+
+    listed = "; ".join(f"{name} {value:.2f}" for name, value in values.items())
+    return picture(make, f"Bars of {ylabel}: {listed}.")

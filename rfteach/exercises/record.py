@@ -91,12 +91,14 @@ class Progress:
         return "\n".join([self.headline, *lines])
 
     def _repr_html_(self) -> str:
-        head = "<tr><th>exercise</th><th>title</th><th>kind</th><th>state</th><th>notes</th></tr>"
+        space = 'style="padding-right: 1rem; text-align: left; vertical-align: top"'
+        names = ("exercise", "title", "kind", "state", "notes")
+        head = "<tr>" + "".join(f"<th {space}>{name}</th>" for name in names) + "</tr>"
         cells = (
             (row.number, row.title, row.kind, STATES[row.state], row.note) for row in self.rows
         )
         body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f"<td {space}>{html.escape(cell)}</td>" for cell in row) + "</tr>"
             for row in cells
         )
         table = f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"

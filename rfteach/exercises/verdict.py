@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+MARGIN = 'style="margin: 0.3rem 0"'
+
 
 class Picture(NamedTuple):
     """A drawing that says more than words, with a text for readers who cannot see it."""
@@ -48,16 +50,17 @@ class Verdict:
         mark, color = ("○", "#8C8C8C") if not self.attempted else ("✗", "#D55E00")
         if self.passed:
             mark, color = "✓", "#009E73"
-        paragraphs = "".join(f"<p>{_code(each)}</p>" for each in self.message.split("\n") if each)
+        paragraphs = "".join(
+            f"<p {MARGIN}>{_code(each)}</p>" for each in self.message.split("\n") if each
+        )
         image = ""
         if self.picture:
             data = base64.b64encode(self.picture.png).decode()
             alt = html.escape(self.picture.alt, quote=True)
             image = f'<img src="data:image/png;base64,{data}" alt="{alt}" style="max-width: 100%">'
-        return (
-            f'<div style="border-left: 0.25rem solid {color}; padding: 0.1rem 0 0.1rem 0.8rem">'
-            f"<p><strong>{mark} {html.escape(self.headline)}</strong></p>{paragraphs}{image}</div>"
-        )
+        headline = f"<p {MARGIN}><strong>{mark} {html.escape(self.headline)}</strong></p>"
+        style = f"border-left: 0.25rem solid {color}; padding: 0.1rem 0 0.1rem 0.8rem"
+        return f'<div style="{style}">{headline}{paragraphs}{image}</div>'
 
 
 def _code(text: str) -> str:

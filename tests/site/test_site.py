@@ -13,8 +13,11 @@ BUILT = ROOT / "_build" / "html"
 def contents() -> list[str]:
     """List the pages that _toc.yml names."""
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
-    return [f"{file}.html" for file in [toc["root"], *chapters]]
+    pages = [toc["root"]]
+    for part in toc["parts"]:
+        for chapter in part["chapters"]:
+            pages += [page["file"] for page in (chapter, *chapter.get("sections", []))]
+    return [f"{page}.html" for page in pages]
 
 
 PAGES = [*contents(), "search.html"]

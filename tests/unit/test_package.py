@@ -9,9 +9,8 @@ import torch
 import rfteach as rf
 
 MODULES = [
-    importlib.import_module(f"rfteach.{module.name}")
-    for module in pkgutil.iter_modules(rf.__path__)
-    if not module.ispkg
+    importlib.import_module(module.name)
+    for module in pkgutil.walk_packages(rf.__path__, "rfteach.")
 ]
 modules = pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
 

@@ -99,7 +99,7 @@ table.wrong("1.2", "one step for the whole quarter turn", math.hypot(1, math.pi 
 table.wrong("1.2", "square of the distance", growth**8)
 table.wrong("1.2", "does not add", 1 + 4 * (growth - 1))
 table.wrong("1.2", "never inward", 0.8)
-table.wrong("1.2", "should be a number", "1.33")
+table.wrong("1.2", "should be a finite number", "1.33")
 
 
 # 1.3: straight_field(x, t, a, b)

@@ -1,0 +1,209 @@
+"""Whatever an answer does, `check` returns a verdict."""
+
+import sys
+import threading
+import time
+
+import pytest
+import torch
+
+from rfteach.exercises import checking
+from rfteach.exercises.checking import KINDS, check, exercises
+
+FUNCTIONS = [one for one in exercises().values() if one.kind != KINDS["predict"]]
+PREDICTIONS = [one for one in exercises().values() if one.kind == KINDS["predict"]]
+
+
+def raises(*arguments):
+    raise ZeroDivisionError("on purpose")
+
+
+def leaves(*arguments):
+    sys.exit(3)
+
+
+def runs_forever(*arguments):
+    while True:
+        pass
+
+
+def sleeps(*arguments):
+    time.sleep(60)
+
+
+def recurses(*arguments):
+    return recurses(*arguments)
+
+
+class Hostile:
+    """A result that breaks whoever looks at it."""
+
+    def __getattribute__(self, name):
+        raise RuntimeError("do not look")
+
+
+def like_the_points(arguments):
+    """Find the points among the arguments of an answer."""
+    return next((x for x in arguments if isinstance(x, torch.Tensor)), torch.zeros(3, 2))
+
+
+RETURNS = {
+    "None": lambda *arguments: None,
+    "text": lambda *arguments: "0.5",
+    "a list": lambda *arguments: [1.0, 2.0],
+    "a dictionary": lambda *arguments: {},
+    "a hostile object": lambda *arguments: Hostile(),
+    "a class": lambda *arguments: int,
+    "NaN": lambda *arguments: like_the_points(arguments) * float("nan"),
+    "infinities": lambda *arguments: like_the_points(arguments) + float("inf"),
+    "not a number": lambda *arguments: float("nan"),
+    "a complex number": lambda *arguments: 1j,
+    "another shape": lambda *arguments: like_the_points(arguments)[..., None],
+    "one number": lambda *arguments: torch.tensor(0.1234),
+    "integers": lambda *arguments: like_the_points(arguments).long(),
+    "no points": lambda *arguments: like_the_points(arguments)[:0],
+    "on another device": lambda *arguments: like_the_points(arguments).to("meta"),
+    "the input": lambda *arguments: like_the_points(arguments),
+    "a pair of None": lambda *arguments: (None, None),
+    "a numpy array": lambda *arguments: like_the_points(arguments).detach().cpu().numpy(),
+}
+
+
+def rejected(one, answer):
+    verdict = check(one.number, *[answer] * len(one.answers), record=False)
+    assert verdict.attempted and not verdict.passed, verdict
+    assert len(verdict.message) > 20
+    return verdict.message
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+def test_a_stub_is_not_attempted(one):
+    def stub(*arguments):
+        raise NotImplementedError
+
+    verdict = check(one.number, *[stub] * len(one.answers), record=False)
+    assert not verdict.attempted and not verdict.passed
+    assert repr(verdict) == f"Exercise {one.number}: not attempted yet"
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+@pytest.mark.parametrize("answer", RETURNS.values(), ids=list(RETURNS))
+def test_a_senseless_result_gets_a_verdict(one, answer):
+    rejected(one, answer)
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+def test_an_answer_that_raises_gets_a_verdict(one):
+    assert "ZeroDivisionError: on purpose" in rejected(one, raises)
+    assert "SystemExit" in rejected(one, leaves)
+    assert "RecursionError" in rejected(one, recurses)
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+def test_an_answer_that_is_no_function_gets_a_verdict(one):
+    assert "must be a function" in rejected(one, torch.zeros(3, 2))
+    assert "must be a function" in rejected(one, "loss")
+    assert "has the signature" in rejected(one, lambda: None)
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+@pytest.mark.parametrize("answer", [runs_forever, sleeps])
+def test_an_answer_that_never_returns_gets_a_verdict(one, answer, monkeypatch):
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    assert "did not finish" in rejected(one, answer)
+
+
+def test_an_endless_loop_is_stopped(monkeypatch):
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    before = threading.active_count()
+    check("6.1", runs_forever, record=False)
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
+def test_no_prediction_is_not_attempted(one):
+    assert not check(one.number, None, record=False).attempted
+    assert not check(one.number, ..., record=False).attempted
+
+
+SENSELESS = [
+    "abc",
+    "",
+    float("nan"),
+    float("inf"),
+    -1e9,
+    1e300,
+    [],
+    {},
+    object(),
+    True,
+    lambda: 1,
+    torch.zeros(3),
+]
+
+
+@pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
+@pytest.mark.parametrize("answer", SENSELESS, ids=lambda x: type(x).__name__)
+def test_a_senseless_prediction_gets_a_verdict(one, answer):
+    rejected(one, answer)
+
+
+@pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
+def test_a_hostile_prediction_gets_a_verdict(one):
+    rejected(one, Hostile())
+
+
+def test_the_message_names_the_line_that_raised():
+    def one_step(velocity, z0):
+        half = z0 / 2
+        return half + velocity(z0, nonsense)  # noqa: F821
+
+    message = check("6.1", one_step, record=False).message
+    assert "NameError" in message and "return half + velocity(z0, nonsense)" in message
+
+
+def test_times_without_axes_are_explained():
+    message = check("2.4", lambda d, x, t: (d(x, t) - x) / (1 - t), record=False).message
+    assert "RuntimeError" in message and "t.reshape(-1" in message
+
+
+def test_the_call_is_shown_when_an_answer_is_missing():
+    verdict = check("3.2", lambda w, x0, x1, s: None, record=False)
+    assert 'check("3.2", reversed_loss, reversed_sampler)' in verdict.message
+
+
+def test_an_unknown_number_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"no exercise '9.9'.*1\.1, 1\.2"):
+        check("9.9", None)
+
+
+def test_numbers_may_come_as_numbers():
+    assert check(6.1, lambda velocity, z0: z0, record=False).exercise == "6.1"
+
+
+def test_a_check_leaves_the_random_numbers_of_the_reader_alone():
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    check("5.2", lambda n: (torch.randn(n, 2), torch.randn(n, 2)), record=False)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_an_answer_sees_the_default_device_of_the_reader():
+    seen = []
+
+    def one_step(velocity, z0):
+        seen.append(torch.zeros(1).device.type)
+        return z0
+
+    with torch.device("meta"):
+        check("6.1", one_step, record=False)
+    assert seen == ["meta"]
+
+
+@pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
+def test_gradients_may_be_off_in_the_notebook(one):
+    """Sampling code often turns them off for good; the check is not moved by that."""
+    with torch.no_grad():
+        verdict = check(one.number, *[raises] * len(one.answers), record=False)
+    assert "on purpose" in verdict.message
