@@ -87,7 +87,7 @@ def circle(distance: Any) -> Right:
 
     def make() -> Figure:
         figure, (ax,) = figures.planes(["four Euler steps"], limit=1.5)
-        angle = torch.linspace(0, math.pi / 2, 50)
+        angle = torch.linspace(0, math.pi / 2, 50, device="cpu")
         for radius, color, style in [(1.0, "exact", "-"), (predicted, "distilled", ":")]:
             ax.plot(radius * angle.cos(), radius * angle.sin(), style, color=figures.COLORS[color])
         ax.plot(*path.states[:, 0].T.tolist(), "o-", markersize=4, color=figures.COLORS["1-RF"])

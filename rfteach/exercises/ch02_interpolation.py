@@ -130,8 +130,9 @@ def _places_and_times() -> list[tuple[Tensor, Tensor]]:
     cases = [(grid, torch.full((100,), 0.4))]
     for dtype in (torch.float32, torch.float64):
         generator = torch.Generator().manual_seed(22)
-        x = 1.5 * torch.randn(40, 1, generator=generator)
-        cases.append((x.to(dtype), (0.95 * torch.rand(40, generator=generator)).to(dtype)))
+        x = 1.5 * torch.randn(40, 1, generator=generator, device="cpu")
+        t = 0.95 * torch.rand(40, generator=generator, device="cpu")
+        cases.append((x.to(dtype), t.to(dtype)))
     cases.append((grid.double(), torch.full((100,), 0.99).double()))
     return [*cases, (grid, torch.zeros(100))]
 
@@ -160,7 +161,10 @@ def _from_data(data: Tensor, x: Tensor, t: Tensor) -> list[tuple[Tensor, str]]:
         (data - x / left, "Divide the whole way from x to the data by 1 - t, not x alone."),
         (data / left - x, "Divide the whole way from x to the data by 1 - t, not the data alone."),
         ((x - t * data) / left, "This is the mean of the noise X0 at x. The velocity is X1 - X0."),
-        ((1 + t) * data - x, "From x = (1 - t) X0 + t X1 follows X0 = (x - t X1) / (1 - t)."),
+        (
+            (1 + t) * data - x,
+            "Solve for the noise again: X0 = (x - t X1) / (1 - t), all of it divided.",
+        ),
         ((x - data) / t, "This would be right if the network predicted the noise."),
     ]
 
@@ -186,7 +190,7 @@ def uneven(share: Any) -> Right:
 
     generator = torch.Generator().manual_seed(23)
     kind = torch.tensor([0] * 3000 + [1] * 1000)
-    noise = torch.randn(4000, 2, generator=generator).to(starts.device)
+    noise = torch.randn(4000, 2, generator=generator, device="cpu").to(starts.device)
     flow = solvers.rk4(velocity, starts[kind] + blur * noise, steps=60)
     below = flow.start[:, 1] < 0
     measured = (flow.end[below, 1] > 0).double().mean().item()

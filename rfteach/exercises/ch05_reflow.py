@@ -68,8 +68,7 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
                 f"{count}, but to those of other rows. Shuffled pairs are independent: {theirs}."
                 if own
                 else f"{count}: their paths began at other noise than the one that is returned "
-                f"with them. That makes them independent: {theirs}.",
-                draw,
+                f"with them. That makes them independent: {theirs}."
             )
         if off.mean() > 0.005:
             raise Wrong(
@@ -95,7 +94,8 @@ def my_coupling(my_coupling: Any) -> Right:
     x0, x1 = _two_ends(call(my_coupling, n), n)
     if torch.unique(x0, dim=0).shape[0] < 0.99 * n:
         raise Wrong("Some rows of x0 are repeated. Draw each start on its own.")
-    normal = torch.randn(n, 2, generator=torch.Generator().manual_seed(52)).to(x0)
+    generator = torch.Generator().manual_seed(52)
+    normal = torch.randn(n, 2, generator=generator, device="cpu").to(x0)
     for name, x in (("x0", x0), ("x1", x1)):
         mean, width = x.mean(dim=0), x.T.cov()
         # 5 standard errors of a mean and of a variance; the distance scatters by 0.0006
@@ -204,9 +204,9 @@ def pair_on_the_line(pair_on_the_line: Any) -> Right:
     """Check `pair_on_the_line(x0, data)`: each start with the end that a perfect flow gives it."""
     for n, dtype in [(9, torch.float32), (400, torch.float64), (1, torch.float32)]:
         generator = torch.Generator().manual_seed(540 + n)
-        device = torch.get_default_device()
-        x0 = torch.randn(n, 1, generator=generator).to(device, dtype)
-        data = (torch.randn(n, 1, generator=generator) ** 3 + 2).to(device, dtype)
+        noise = torch.randn(2, n, 1, generator=generator, device="cpu")
+        x0, data = noise.to(torch.get_default_device(), dtype).unbind()
+        data = data**3 + 2
         got = expect_tensor(call(pair_on_the_line, x0, data), x0, "The result")
         ordered = data.sort(dim=0).values
         order = x0[:, 0].argsort()

@@ -14,8 +14,8 @@ from rfteach.exercises.answers import NotAttempted, Right, Wrong, call
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.expect import expect_close, expect_tensor
 from rfteach.exercises.expect_loss import expect_loss
-from rfteach.exercises.inputs import inputs, waves
-from rfteach.exercises.probe import Probe, expect_steps, expect_without_gradient
+from rfteach.exercises.inputs import EVENTS, inputs, waves
+from rfteach.exercises.probe import Probe, expect_without_gradient
 
 
 @exercise("6.1", "One step that is one step", "code")
@@ -38,7 +38,10 @@ def one_step(one_step: Any) -> Right:
                 "The velocity was taken at t = 1, where points have arrived. Noise is at t = 0.",
             ),
             (z0 + at(0.5), "The velocity was taken at t = 1/2. Noise is at t = 0."),
-            (z0 - at(0.0), "The step goes backward: the sample is z0 *plus* the velocity."),
+            *(
+                (z0 - at(t), "The step goes backward: the sample is z0 *plus* the velocity.")
+                for t in (0.0, 1.0)
+            ),
             (
                 z0 + at(0.0) / 2 + at(0.5, z0 + at(0.0) / 2) / 2,
                 "These are two steps. One step has N = 1 and dt = 1.",
@@ -52,20 +55,41 @@ def one_step(one_step: Any) -> Right:
                 "This is a step of Heun's method: one step, but two evaluations.",
             ),
         ]
+        looks = velocity.evaluations
+        often = f"Your step looked at the velocity {looks} times. One step of Euler looks once."
+        if looks != 1:
+            mistakes.append((got, often))
+        elif abs(velocity.times[0]) > 1e-6:
+            mean = f"The velocity was taken at t = {velocity.times[0]:.2g} on average"
+            mistakes.append((got, f"{mean}. Noise is at t = 0."))
         draw = pictures.clouds(wanted, got) if given.plane else None
         expect_close(got, wanted, mistakes, name="The sample", draw=draw)
-        expect_steps(velocity, 1)
+        if looks != 1:
+            raise Wrong(often)
+        _expect_event(velocity, z0)
         expect_without_gradient(result)
     return Right("One evaluation at t = 0, and nothing else. Counting it is the only proof.")
+
+
+def _expect_event(network: Probe, x: Tensor) -> None:
+    """Raise Wrong unless the network was fed points of the shape of x."""
+    for points in network.points:
+        if points.shape != x.shape:
+            raise Wrong(
+                f"The network was fed points of shape {tuple(points.shape)}, but these have "
+                f"{tuple(x.shape)}. Feed them as they are: a network for images needs the shape."
+            )
 
 
 @exercise("6.2", "The loss of a jump", "code")
 def jump_loss(jump_loss: Any) -> Right:
     """Check `jump_loss(student, z0, z1)`: the least-squares loss of one step."""
-    for given in inputs(seed=62):
+    # Images of three channels first: for points in the plane some mistakes look alike.
+    for given in inputs([EVENTS[4], *EVENTS], seed=62):
         z0, z1, student = given.points(), given.points(), Probe(waves)
         zero = z0.new_zeros(len(z0))
         result = call(jump_loss, student, z0, z1)
+        _expect_event(student, z0)
         places = [(z1, "The student was fed z1, the answer. It jumps from z0.")]
         if student.times and abs(student.times[0]) > 1e-6:
             raise Wrong(
@@ -102,7 +126,12 @@ def choice(model_and_steps: Any) -> Right:
     record = json.loads(files("rfteach").joinpath("ladder.json").read_text())
     names = list(record["distances"])
     if model not in names or steps not in record["steps"]:
-        raise Wrong(f"Choose a model of {', '.join(names)} and steps of {record['steps']}.")
+        raise Wrong(
+            f"Give the model first, one of {'; '.join(map(repr, names))}, and then the number of "
+            f"steps, one of {', '.join(map(str, record['steps']))}."
+        )
+    steps = int(steps)
+    counted = f"{model} with {steps} step{'s' * (steps > 1)}"
 
     training, pairs = 3000 * 512 * 3, 50_000 * 40
     price = {f"{k}-RF": k * training + (k - 1) * pairs for k in (1, 2, 3)}
@@ -124,19 +153,20 @@ def choice(model_and_steps: Any) -> Right:
         raise Wrong(found + "A distilled model is no flow: it cannot be run backward.")
     distance, cost = table[model, steps]
     if distance > quality:
-        raise Wrong(found + f"{model} with {steps} steps is at {distance:.3f}, above {quality}.")
-    raise Wrong(found + f"{model} with {steps} steps takes {cost:.1f}.")
+        raise Wrong(found + f"{counted} is at {distance:.3f}, above {quality}.")
+    raise Wrong(found + f"{counted} takes {cost:.1f}.")
 
 
 @exercise("6.4", "Half the steps", "derive")
 def halving_target(halving_target: Any) -> Right:
     """Check `halving_target(teacher, x, t, h)`: the velocity that does two steps of h in one."""
     for given, h in zip(inputs(seed=64), (0.25, 0.1, 0.05, 0.3, 0.2, 0.5), strict=True):
-        x, t, teacher = given.points(), given.times(0.0, 0.4), Probe(waves)
+        x, t, teacher = given.points(), given.times(0.0, min(0.4, 1 - 2 * h)), Probe(waves)
         got = expect_tensor(call(halving_target, teacher, x, t, h), x, "The target")
         first = waves(x, t)
         second = waves(x + h * first, t + h)
         wanted = (first + second) / 2
+        start = "The teacher's second step starts where the first one ended."
         mistakes = [
             (first + second, "The student's step is 2h long. Divide the whole way by 2h, not h."),
             (
@@ -144,9 +174,22 @@ def halving_target(halving_target: Any) -> Right:
                 "This is the way that the two steps go. The student returns a velocity: divide by "
                 "the length 2h of its step.",
             ),
+            (wanted * h, "Divide by 2h, not by 2: the way becomes a velocity."),
+            *(
+                ((first + waves(place, t + h)) / 2, f"{start} Yours starts at {yours}.")
+                for place, yours in [(x, "x"), (first, "v, a velocity"), (x + first, "x + v")]
+            ),
             (
-                (first + waves(x, t + h)) / 2,
-                "The teacher's second step starts where the first one ended, not at x.",
+                (first + waves(x + 2 * h * first, t + h)) / 2,
+                f"{start} That is at x + h v, not x + 2h v.",
+            ),
+            (
+                (first + waves(x + h * first, t + 2 * h)) / 2,
+                "The teacher's second step starts at time t + h, not t + 2h.",
+            ),
+            *(
+                (waves(x + h * first, time) / 2, "The way goes from x to x'', not from x' to x''.")
+                for time in (t, t + h)
             ),
             (
                 (first + waves(x + h * first, t)) / 2,
@@ -162,7 +205,6 @@ def halving_target(halving_target: Any) -> Right:
             (x + h * (first + second), "This is where the two steps end, a place."),
         ]
         expect_close(got, wanted, mistakes, name="The target")
-        expect_steps(teacher, 2)
     return Right(
         "Halve again and again, and 64 steps become one in six rounds: progressive distillation "
         "(Salimans and Ho, 2022)."

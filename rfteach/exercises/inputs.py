@@ -30,11 +30,12 @@ class Inputs:
 
     def points(self) -> Tensor:
         """Return standard normal points, shape (batch, *event)."""
-        return self._made(torch.randn(self.shape, generator=self._generator))
+        return self._made(torch.randn(self.shape, generator=self._generator, device="cpu"))
 
     def times(self, low: float = 0.0, high: float = 1.0) -> Tensor:
         """Return uniform times between `low` and `high`, shape (batch,)."""
-        return self._made(low + (high - low) * torch.rand(self.shape[0], generator=self._generator))
+        uniform = torch.rand(self.shape[0], generator=self._generator, device="cpu")
+        return self._made(low + (high - low) * uniform)
 
     def _made(self, values: Tensor) -> Tensor:
         return values.to(torch.get_default_device(), self.dtype)

@@ -75,7 +75,7 @@ def test_pictures_are_drawn_where_they_help(number, answers):
         assert verdict.picture is None
         return
     image = Image.open(io.BytesIO(verdict.picture.png)).convert("L")
-    assert image.getextrema() == (0, 255) and image.width > 300
+    assert image.getextrema() == (0, 255) and image.width > 200
     assert len(verdict.picture.alt) > 20
     assert plt.get_fignums() == []  # nothing is left for the notebook to show a second time
 
