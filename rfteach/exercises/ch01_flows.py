@@ -55,6 +55,11 @@ def backward(backward: Any) -> Right:
                 "time 1 then, so ask the field of time 1.",
             ),
             (
+                walk(x1, n, sign=-1, first=1, clock=-n / max(n - 1, 1)),
+                "The times run from 1 to 0 with both ends, which makes their gaps too wide. Each "
+                "step lasts 1/N: the last look is at time 1/N.",
+            ),
+            (
                 walk(x1, n, sign=-1, first=1, clock=0),
                 "The time stands still at 1. Each step makes it 1/N earlier.",
             ),

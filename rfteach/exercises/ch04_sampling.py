@@ -128,7 +128,7 @@ def _report(name: str, n: int, device: torch.device) -> tuple[bool, str]:
         (64 * ratio**order, "N grows with a root of the ratio of the errors, not a power."),
         (best / 64, "That says how many times 64 the number of steps is."),
     ]
-    for p in (1, 2, 3, 4, 5):
+    for p in (1, 2, 3, 4):
         hint = f"Is {name} taken for a method of order {p}? It has order {order}."
         guesses.append((64 * ratio ** (1 / p), hint))
     near = [hint for guess, hint in guesses if abs(n / guess - 1) < 0.1]

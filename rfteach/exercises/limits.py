@@ -33,6 +33,8 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
         try:
             with device:
                 value.append(work())
+        except KeyboardInterrupt:  # not from the keyboard: that interrupts the caller
+            error.append(RuntimeError("the answer raises KeyboardInterrupt"))
         except BaseException as raised:
             error.append(raised)
 

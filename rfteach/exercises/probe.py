@@ -52,11 +52,17 @@ class Probe(nn.Module):
 
 def expect_steps(probe: Probe, evaluations: int) -> None:
     """Raise Wrong unless the velocity was looked at as many times as the sampler should."""
-    if probe.evaluations != evaluations:
-        raise Wrong(
-            f"The sampler should look at the velocity {evaluations} times, but yours looked "
-            f"{probe.evaluations} times. Count the steps as the gaps between posts, not the posts."
-        )
+    made = probe.evaluations
+    if made == evaluations:
+        return
+    hint = "Is the velocity not used at all, or kept from an earlier call?"
+    if abs(made - evaluations) == 1 and made:
+        hint = "Count the steps as the gaps between posts, not the posts."
+    elif made % evaluations == 0 and made:
+        hint = f"That is {made // evaluations} for each one that is needed."
+    raise Wrong(
+        f"Evaluations of the velocity: {evaluations} are needed, but yours made {made}. {hint}"
+    )
 
 
 def expect_without_gradient(result: Any, name: str = "The samples") -> None:

@@ -22,6 +22,10 @@ def leaves(*arguments):
     sys.exit(3)
 
 
+def interrupts(*arguments):
+    raise KeyboardInterrupt
+
+
 def runs_forever(*arguments):
     while True:
         pass
@@ -97,6 +101,7 @@ def test_an_answer_that_raises_gets_a_verdict(one):
     assert "ZeroDivisionError: on purpose" in rejected(one, raises)
     assert "SystemExit" in rejected(one, leaves)
     assert "RecursionError" in rejected(one, recurses)
+    assert "KeyboardInterrupt" in rejected(one, interrupts)
 
 
 @pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)

@@ -48,6 +48,8 @@ table.wrong("1.1", "forward flow", sweep(1, lambda i, n: i / n))
 table.wrong("1.1", "clock runs up from 0", sweep(-1, lambda i, n: i / n))
 table.wrong("1.1", "dt is negative", sweep(1, lambda i, n: 1 - i / n))
 table.wrong("1.1", "1/N too early", sweep(-1, lambda i, n: 1 - (i + 1) / n))
+table.wrong("1.1", "with both ends", sweep(-1, lambda i, n: 1 - i / max(n - 1, 1)))
+table.wrong("1.1", "not used at all", lambda velocity, x1, steps: x1)
 table.wrong("1.1", "stands still at 1", sweep(-1, lambda i, n: 1.0))
 
 
