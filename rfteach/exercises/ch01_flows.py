@@ -124,9 +124,9 @@ def circle(distance: Any) -> Right:
 @exercise("1.3", "A straight field of your own", "derive")
 def straight_field(straight_field: Any) -> Right:
     """Check `straight_field(x, t, a, b)`: every z0 goes straight to a z0 + b."""
-    ab = [(3.0, (1.0, -2.0)), (0.4, (0.5, 0.7)), (2.0, (-1.0, 0.3))]
+    ab = [(3.0, (1.0, -2.0)), (0.1, (0.5, 0.7)), (2.0, (-1.0, 0.3))]
     for given, (a, shift) in zip(inputs(PLANE, seed=13), ab, strict=True):
-        x, t = given.points(), given.times(0.2, 0.9)
+        x, t = given.points(), given.times()
         b = x.new_tensor(shift)
         result = expect_tensor(call(straight_field, x, t, a, b), x)
         growth = 1 + (a - 1) * t[:, None]
@@ -179,18 +179,21 @@ def log_density(log_density: Any) -> Right:
 
     def field(x: Tensor, t: Tensor) -> Tensor:
         x1, x2 = x.unbind(dim=1)
-        return torch.stack([torch.sin(x1) + t * x2, torch.cos(x1) * x2 + 0.5 * x1], dim=1)
+        return torch.stack([torch.sin(x1) + t * x2, t * torch.cos(x1) * x2 + 0.5 * x1], dim=1)
 
     for given, n in zip(inputs(PLANE, seed=14), (4, 9, 1), strict=True):
         z0 = given.points()
         result = expect_pair(call(log_density, field, z0, n), "the end points z1 and log p_1")
-        z, sum_of_divergences, sum_of_all = z0, z0.new_zeros(len(z0)), z0.new_zeros(len(z0))
+        z, nothing = z0, z0.new_zeros(len(z0))
+        sum_of_divergences, sum_of_all, twice_first, stopped = (nothing for _ in range(4))
         for i in range(n):
             x1, x2 = z.unbind(dim=1)
             t = z.new_full((len(z),), i / n)
-            divergence = 2 * torch.cos(x1)
+            divergence = (1 + t) * torch.cos(x1)
             sum_of_divergences = sum_of_divergences + divergence / n
-            sum_of_all = sum_of_all + (divergence + t - torch.sin(x1) * x2 + 0.5) / n
+            sum_of_all = sum_of_all + (divergence + t - t * torch.sin(x1) * x2 + 0.5) / n
+            twice_first = twice_first + 2 * torch.cos(x1) / n
+            stopped = stopped + torch.cos(x1) / n
             z = z + field(z, t) / n
         z1 = expect_tensor(result[0], z, "The first result, z1,")
         expect_close(z1, z, name="The end point z1")
@@ -208,6 +211,11 @@ def log_density(log_density: Any) -> Right:
                 "This adds up the derivatives of all components in all directions. The divergence "
                 "takes each component in its own direction only: one call of autograd for each.",
             ),
+            (
+                at_start - twice_first,
+                "The derivative of component 1 is taken twice. Use each once.",
+            ),
+            (at_start - stopped, "The divergence is that at t = 0 throughout, or of v_1 alone."),
             (
                 at_start + math.log(2 * math.pi) - sum_of_divergences,
                 "The constant of the normal density is missing: log p_0 has a -log(2 pi) in it.",

@@ -134,6 +134,7 @@ def _places_and_times() -> list[tuple[Tensor, Tensor]]:
         t = 0.95 * torch.rand(40, generator=generator, device="cpu")
         cases.append((x.to(dtype), t.to(dtype)))
     cases.append((grid.double(), torch.full((100,), 0.99).double()))
+    cases.append((grid.double() / 100, torch.full((100,), 0.9).double()))  # not yet decided
     return [*cases, (grid, torch.zeros(100))]
 
 
@@ -201,7 +202,7 @@ def uneven(share: Any) -> Right:
         "start. That leaves two of its three quarters for the upper end."
     )
     draw = pictures.paths(solvers.Trajectory(flow.times, flow.states[:, ::100], 0), "the flow")
-    if abs(predicted - measured) < 0.04:
+    if abs(predicted - measured) < 0.03:
         return Right(found + why, draw)
     hint = misconception(
         predicted,
@@ -222,7 +223,7 @@ def uneven(share: Any) -> Right:
 def velocity_from_data(velocity_from_data: Any) -> Right:
     """Check `velocity_from_data(denoiser, x, t)`: from E[X1 | X_t = x] to the velocity, t < 1."""
     for given in inputs(seed=24):
-        x, t, denoiser = given.points(), given.times(0.1, 0.9), Probe(waves)
+        x, t, denoiser = given.points(), given.times(0.1, 0.97), Probe(waves)
         got = expect_tensor(call(velocity_from_data, denoiser, x, t), x, "The velocity")
         if denoiser.evaluations != 1:
             raise Wrong(

@@ -123,7 +123,7 @@ def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
         ]
         draw = pictures.clouds(wanted, got) if given.plane else None
         expect_close(got, wanted, mistakes, name="The sample", draw=draw)
-        expect_without_gradient(result)
+        expect_without_gradient(result, w)
     return Right(
         "Loss and sampler belong together. Flip one without the other, and everything still runs, "
         "as chapter 2 showed."

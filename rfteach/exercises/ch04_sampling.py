@@ -38,7 +38,7 @@ def _expect_sample(
     draw = pictures.clouds(wanted, got) if x0.shape[1:] == (2,) else None
     expect_close(got, wanted, mistakes, name="The sample", draw=draw)
     expect_steps(probe, len(times))
-    expect_without_gradient(result)
+    expect_without_gradient(result, probe)
 
 
 # Weights of the two arrows of a step; the place and the time of the second one, in steps.

@@ -67,7 +67,7 @@ def one_step(one_step: Any) -> Right:
         if looks != 1:
             raise Wrong(often)
         _expect_event(velocity, z0)
-        expect_without_gradient(result)
+        expect_without_gradient(result, velocity)
     return Right("One evaluation at t = 0, and nothing else. Counting it is the only proof.")
 
 

@@ -6,10 +6,14 @@ held against each of these, so that the message names the mistake and not just t
 
 from __future__ import annotations
 
+import contextlib
 import math
+import numbers
+import reprlib
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,8 +36,8 @@ def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor
     if result.dtype != like.dtype:
         raise Wrong(
             f"{name} has dtype {result.dtype} for an input of {like.dtype}. New tensors take the "
-            f"dtype of the input when they are made from it: `torch.full_like(x, ...)`, "
-            f"`x.new_zeros(...)`."
+            f"dtype of the input when they are made from it: `x.new_full((len(x),), t)` for times, "
+            f"`torch.zeros_like(x)` for points."
         )
     if not torch.isfinite(result).all():
         raise Wrong(f"{name} holds NaN or infinity.")
@@ -66,7 +70,7 @@ def expect_close(
             raise Wrong(hint, draw)
     if close(got, -wanted, tolerance):
         raise Wrong(f"{name} has the opposite sign.", draw)
-    if got.ndim and len(got) > 1 and close(got.mean(dim=0), wanted.mean(dim=0), tolerance):
+    if got.ndim and len(got) > 1 and _same_mean(got, wanted, tolerance):
         raise Wrong(
             f"{name} is right on average over the batch, but not for each point. Is there a mean "
             f"over the batch, or are rows mixed up?",
@@ -76,9 +80,17 @@ def expect_close(
     raise Wrong(f"{name} is off by up to {gap:.2g}. {_example(got, wanted)}", draw)
 
 
+def _same_mean(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
+    """Say whether `got` is the mean of the wanted rows, or these rows in another order."""
+    mean = wanted.mean(dim=0).expand_as(wanted)
+    return close(got, mean, tolerance) or close(
+        got.sort(dim=0).values, wanted.sort(dim=0).values, tolerance
+    )
+
+
 def close(got: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
     """Say whether two tensors agree up to rounding, relative to the size of the wanted one."""
-    if got.shape != wanted.shape:
+    if got.shape != wanted.shape or not wanted.isfinite().all():
         return False
     scale = max(1.0, wanted.abs().max().item())
     return bool((got - wanted).abs().max() <= tolerance * scale)
@@ -97,11 +109,15 @@ def expect_number(value: Any, name: str) -> float:
     """Return a prediction as a float; raise NotAttempted for None, Wrong for anything else."""
     if value is None or value is Ellipsis:
         raise NotAttempted
-    if isinstance(value, Tensor) and value.numel() == 1:
+    if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:
         value = value.item()
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise Wrong(f"{name} should be a finite number, but it is {value!r}.")
-    return float(value)
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an integer of hundreds of digits
+            number = float(value)
+    if not math.isfinite(number):
+        raise Wrong(f"{name} should be a finite number, but it is {reprlib.repr(value)}.")
+    return number
 
 
 def expect_pair(result: Any, what: str) -> tuple[Any, Any]:

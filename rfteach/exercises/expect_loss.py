@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from rfteach.exercises.answers import Wrong
-from rfteach.exercises.expect import expect_close, expect_tensor
+from rfteach.exercises.expect import close, expect_close, expect_tensor
 from rfteach.exercises.inputs import waves
 from rfteach.exercises.probe import Probe
 
@@ -38,6 +39,7 @@ def expect_loss(
             f"The network should be called once for the whole batch, but it was called "
             f"{velocity.evaluations} times."
         )
+    expect_tensor(velocity.points[0], place, "The point that the network was fed")
     expect_close(velocity.points[0], place, places, name="The point that the network was fed")
     if abs(velocity.times[0] - t.double().mean().item()) > 1e-4:
         raise Wrong(
@@ -62,6 +64,10 @@ def expect_loss(
             error.flatten(1).norm(dim=1).mean(),
             "This is the mean of the norms. Their squares are needed: only the least squares lead "
             "to the conditional mean.",
+        ),
+        (
+            error.flatten(1).sum(dim=1).mean(),
+            "These are the errors themselves, summed. Square them first.",
         ),
         (
             error.abs().flatten(1).sum(dim=1).mean(),
@@ -92,4 +98,22 @@ def expect_loss(
         raise Wrong(
             "The value is right, but it carries no gradient, so nothing can be learned from it. "
             "Look for `no_grad`, `detach` or `.item()`."
+        )
+    _expect_gradient(result, velocity, (-2 * error * waves(place, t)).flatten(1).sum(dim=1).mean())
+
+
+def _expect_gradient(loss: Tensor, velocity: Probe, wanted: Tensor) -> None:
+    """Raise Wrong unless the loss has this derivative in the probe's one weight."""
+    try:
+        (gradient,) = torch.autograd.grad(loss, velocity.weight, allow_unused=True)
+    except RuntimeError as error:
+        raise Wrong(
+            f"The value is right, but its gradient is gone ({error}). Leave `backward` to the "
+            f"training loop."
+        ) from error
+    if gradient is None or not close(gradient.to(wanted.dtype), wanted, 1e-3):
+        raise Wrong(
+            "The value is right, but the gradient does not reach the network as it should: it is "
+            "cut or changed between the prediction and the loss. Look for `no_grad`, `detach` or "
+            "`requires_grad_`."
         )

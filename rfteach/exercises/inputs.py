@@ -14,7 +14,7 @@ EVENTS = [
     (4, (4,), torch.float32),
     (5, (2,), torch.float64),
     (4, (1, 6, 5), torch.float32),
-    (3, (3, 4, 4), torch.float64),
+    (3, (4, 5), torch.float64),
     (1, (2,), torch.float32),
 ]
 PLANE = [case for case in EVENTS if case[1] == (2,)]  # for exercises about the plane

@@ -64,5 +64,6 @@ class Verdict:
 
 
 def _code(text: str) -> str:
-    """Escape a text for HTML, and set what stands in backticks as code."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    """Escape a text for HTML; set what stands in backticks as code, a *word* in italics."""
+    text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
+    return re.sub(r"(?<= )\*(\w+)\*(?=[ ,.])", r"<em>\1</em>", text)

@@ -3,7 +3,9 @@
 import sys
 import threading
 import time
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 
@@ -156,6 +158,12 @@ def test_a_senseless_prediction_gets_a_verdict(one, answer):
 @pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
 def test_a_hostile_prediction_gets_a_verdict(one):
     rejected(one, Hostile())
+    assert not check(one.number, Hostile()).passed  # and when it is recorded
+
+
+@pytest.mark.parametrize("value", [np.float32(1.33), np.array([1.33]), Fraction(133, 100)])
+def test_a_prediction_may_be_any_kind_of_number(value):
+    assert check("1.2", value).passed
 
 
 def test_the_message_names_the_line_that_raised():

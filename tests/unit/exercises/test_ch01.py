@@ -172,6 +172,10 @@ def of_the_sum(v, z):
     return torch.autograd.grad(v.sum(), z, retain_graph=True)[0].sum(dim=1)
 
 
+def first_alone(v, z):
+    return torch.autograd.grad(v[:, 0].sum(), z, retain_graph=True)[0][:, 0]
+
+
 @table.right("1.4")
 def with_autograd(velocity, z0, steps):
     z1, total = follow(velocity, z0, steps, by_autograd)
@@ -211,6 +215,12 @@ table.wrong(
     "-log(2 pi)",
     changed(lambda z0, z1, d, n: -z0.square().sum(dim=1) / 2 - d),
 )
+table.wrong(
+    "1.4",
+    "is taken twice",
+    changed(lambda z0, z1, d, n: log_normal(z0) - d, lambda v, z: 2 * first_alone(v, z)),
+)
+table.wrong("1.4", "of v_1 alone", changed(lambda z0, z1, d, n: log_normal(z0) - d, first_alone))
 table.wrong("1.4", "lasts 1/N", changed(lambda z0, z1, d, n: log_normal(z0) - n * d))
 table.wrong("1.4", "Add log p_0", changed(lambda z0, z1, d, n: -d))
 table.wrong("1.4", "changes along the way", changed(lambda z0, z1, d, n: log_normal(z0)))

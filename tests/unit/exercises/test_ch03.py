@@ -5,6 +5,7 @@ import torch
 from tables import Table
 
 import rfteach as rf
+from rfteach import interpolation
 
 table = Table(3)
 
@@ -360,6 +361,23 @@ table.wrong("3.4", "B: absolute values", "ACDF")
 table.wrong("3.4", "E: weighting by its length", "")
 table.wrong("3.4", "G is none", "BEG")
 table.wrong("3.4", "Give the letters", 25)
+
+
+def loss_of(predicted, target):
+    return (target - predicted).square().flatten(1).sum(dim=1).mean()
+
+
+@table.wrong("3.1", "gradient does not reach the network")
+def with_the_prediction_cut_off(velocity, x0, x1, t):
+    xt = interpolation.interpolate(x0, x1, t)
+    return loss_of(velocity(xt, t).detach(), x1 - x0).requires_grad_()
+
+
+@table.wrong("3.1", "Leave `backward`")
+def with_backward_inside(velocity, x0, x1, t):
+    loss = loss_of(velocity(interpolation.interpolate(x0, x1, t), t), x1 - x0)
+    loss.backward()
+    return loss
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

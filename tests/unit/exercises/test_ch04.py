@@ -66,13 +66,13 @@ def with_eulers_method_as_the_trial(velocity, x0, steps):
 
 
 @table.right("4.1")
-def detached_at_the_end(velocity, x0, steps):
+def detached_at_each_step(velocity, x0, steps):
     t = torch.zeros(len(x0), dtype=x0.dtype)
     for _ in range(steps):
         halfway = x0 + velocity(x0, t) / (2 * steps)
-        x0 = x0 + velocity(halfway, t + 0.5 / steps) / steps
+        x0 = (x0 + velocity(halfway, t + 0.5 / steps) / steps).detach()
         t = t + 1 / steps
-    return x0.detach()
+    return x0
 
 
 def midpoint_step(v, x, t, dt):
@@ -469,6 +469,15 @@ wrong_grid("grid should rise", lambda n: torch.full((n + 1,), torch.nan))
 wrong_grid("from 0 at first to 1 at last", lambda n: torch.logspace(-2, 0, n + 1))
 wrong_grid("from 0 at first to 1 at last", lambda n: torch.arange(n + 1).double())
 wrong_grid("8 + 1 times", lambda n: None)
+
+
+@table.wrong("4.1", "from step to step")
+def midpoint_with_the_graph_cut_at_the_end(velocity, x0, steps):
+    x = x0
+    for i in range(steps):
+        trial = x + velocity(x, x.new_full((len(x),), i / steps)) / (2 * steps)
+        x = x + velocity(trial, x.new_full((len(x),), (i + 0.5) / steps)) / steps
+    return x.detach()
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()
