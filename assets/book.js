@@ -17,6 +17,14 @@ function wrapTables() {
   }
 }
 
+/* Say what the arrows in the side bar open (the theme shows an icon only). */
+function nameSideBarArrows() {
+  for (const arrow of document.querySelectorAll(".bd-links summary")) {
+    const chapter = arrow.closest("li").querySelector("a");
+    arrow.ariaLabel = `Pages under ${chapter.textContent.trim()}`;
+  }
+}
+
 /* Say what the boxes of a task list mean. */
 function nameCheckboxes() {
   for (const box of document.querySelectorAll(".task-list-item-checkbox")) {
@@ -35,6 +43,7 @@ function reachScrollingBoxes() {
 
 document.addEventListener("DOMContentLoaded", () => {
   nameSearchButtons();
+  nameSideBarArrows();
   nameCheckboxes();
   wrapTables();
 });
