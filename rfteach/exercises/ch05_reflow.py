@@ -243,5 +243,5 @@ def pair_on_the_line(pair_on_the_line: Any) -> Right:
         expect_close(got, ordered[rank], mistakes, name="The pairing")
     return Right(
         "So in one dimension one round of Reflow is always enough, and its pairs are optimal for "
-        "every convex cost. From two dimensions on neither holds: exercise 5.2."
+        "every convex cost. In the plane, straight pairs need not be optimal: exercise 5.2."
     )

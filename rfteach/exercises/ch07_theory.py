@@ -98,8 +98,8 @@ def same_clouds(other_field: Any) -> Right:
             f"moves points and leaves every cloud as it is."
         )
     return Right(
-        "The loss has many fields with the right clouds, and picks one: of all of them, v* has "
-        "the least E||v||^2. Circling around costs kinetic energy and brings nothing."
+        "Many fields have the right clouds. v* is the one of least loss: any other has a larger "
+        "one, by the mean square of what it adds to v*."
     )
 
 
