@@ -79,7 +79,11 @@ def same_clouds(other_field: Any) -> Right:
     best = exact.mixture_velocity(distributions.GaussianMixture(center[None], width))
     for given in inputs([(9, (2,), torch.float32)], seed=72):
         x, t = given.points(), given.times(0.0, 0.9)
-        expect_tensor(call(other_field, x, t), x, "The velocity")
+        together = expect_tensor(call(other_field, x, t), x, "The velocity")
+        for i in range(len(x)):
+            alone = expect_tensor(call(other_field, x[i : i + 1], t[i : i + 1]), x[:1], "A row")
+            if not torch.allclose(alone[0], together[i], atol=1e-4):
+                raise Wrong("The velocity of a point changes with the rest of the batch.")
 
     largest = 0.0
     for time in (0.0, 0.13, 0.3, 0.5, 0.7, 0.87, 1.0):

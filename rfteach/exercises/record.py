@@ -45,8 +45,9 @@ def keep(number: str, *, passed: bool, prediction: str | None = None) -> None:
     """
     entries = read_record()
     entry = entries.setdefault(number, {"passed": False, "tries": 0})
-    entry["tries"] = entry.get("tries", 0) + (not entry["passed"])
-    entry["passed"] = entry["passed"] or passed
+    before = entry.get("passed", False)
+    entry["tries"] = entry.get("tries", 0) + (not before)
+    entry["passed"] = before or passed
     if prediction is not None:
         entry.setdefault("first prediction", prediction)
     path = record_file()
