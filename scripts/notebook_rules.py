@@ -44,7 +44,7 @@ def markdown_breaches(source: str) -> list[str]:
 
 
 def _text_breaches(token, first_line: int) -> list[str]:
-    """Look at running text, line by line, with code and formulas taken out."""
+    """Look at running text, line by line, with a mark in place of code and formulas."""
     text, breaches = "", []
     for part in token.children or [token]:
         if part.type == "code_inline" and ROLE.search(text):
@@ -55,8 +55,8 @@ def _text_breaches(token, first_line: int) -> list[str]:
             text += part.content
         elif part.type in ("softbreak", "hardbreak"):
             text += "\n"
-        else:
-            text += " "
+        elif part.content:  # code or a formula; in other parts it is markup, such as **
+            text += "\N{OBJECT REPLACEMENT CHARACTER}"
     for number, line in enumerate(text.split("\n"), start=first_line):
         for name, look in LINES.items():
             if look.match(line):

@@ -126,6 +126,7 @@ def test_markdown_that_shows_raw_elsewhere_is_found(source):
         "> **Note.** A quotation: plain Markdown.",
         "<details>\n<summary>Answer</summary>\n\nText with $x$ and `code`.\n\n</details>",
         "| a | b |\n|:--|--:|\n| $x$ | (see) |",
+        "$Z_1$: a formula first\n`code`: code first",
         "Note: a colon\n\n1. (first) = one\n2. [link](02_interpolation.ipynb#the-line)",
         "The set {a, b} and `code` after it, f(x)= 2.",
     ],
