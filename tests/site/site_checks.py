@@ -153,8 +153,9 @@ class Site:
         return not anchor or self._parse(target).find(id=anchor) is not None
 
     def weight(self, page: str) -> int:
-        """Count the bytes of a page and its images, each gzip'd."""
+        """Count the bytes of a page and its image files, each gzip'd."""
         path = self.root / page
         images = {tag["src"] for tag in self._parse(path).find_all("img", src=True)}
-        files = [path, *(path.parent / image for image in images if "://" not in image)]
+        # an address with a scheme is on another host, or `data:`, which is a part of the page
+        files = [path, *(path.parent / image for image in images if not urlsplit(image).scheme)]
         return sum(len(gzip.compress(file.read_bytes())) for file in files)

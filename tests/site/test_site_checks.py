@@ -1,5 +1,6 @@
 """Show that the checks of the built site find what is wrong, on a page made for it."""
 
+import base64
 import random
 import struct
 import zlib
@@ -98,4 +99,8 @@ def test_a_heavy_page_is_found(folder):
     (folder / "heavy.png").write_bytes(png(size, random.Random(0).randbytes(size * size)))
     (folder / "heavy.html").write_text(GOOD.replace("dot.png", "heavy.png"))
     assert Site(folder).weight("good.html") < 1000
+    assert Site(folder).weight("heavy.html") > LARGEST_PAGE
+
+    data = base64.b64encode((folder / "heavy.png").read_bytes()).decode()  # in the page itself
+    (folder / "heavy.html").write_text(GOOD.replace("dot.png", f"data:image/png;base64,{data}"))
     assert Site(folder).weight("heavy.html") > LARGEST_PAGE
