@@ -112,6 +112,8 @@ def test_the_solution_is_folded_checked_and_explained(one):
     solution = found[cell_id("solution", one)]
     assert "hide-cell" in solution.metadata.tags
     assert solution.metadata.jupyter == {"source_hidden": True, "outputs_hidden": True}
+    # the one line that JupyterLab shows of a folded cell
+    assert solution.source.startswith(f"# Exercise {one.number}, solved\n")
     assert "record=False)\nassert verdict.passed" in solution.source
     idea = found[cell_id("idea", one)].source
     assert idea.startswith("<details>") and idea.endswith("</details>") and len(idea) > 300
