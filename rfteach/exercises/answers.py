@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import textwrap
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -16,6 +17,10 @@ from rfteach.exercises.verdict import Picture
 BROADCAST = (
     "Times have shape (batch,). To multiply points of shape (batch, *event), give them trailing "
     "axes of length 1: `t.reshape(-1, *[1] * (x.ndim - 1))`."
+)
+DTYPE = (
+    "Make new tensors from the points that go in, such as `x.new_full((len(x),), t)` or "
+    "`torch.zeros_like(x)`, or convert with `.to(x.dtype)`."
 )
 WRONG_AXIS = f"The times run along the wrong axis, and nothing warns of it. {BROADCAST}"
 
@@ -46,15 +51,15 @@ def call(answer: Any, *arguments: Any) -> Any:
 
     Raises:
         NotAttempted: the answer raises NotImplementedError, as the stubs do.
-        Wrong: the answer is no function of that many arguments, it raises, or it changes a tensor
-            that it was given.
+        Wrong: the answer is no function of that many arguments, it raises, it changes a tensor
+            that it was given, or it leaves gradients switched off.
     """
     if answer is None or answer is Ellipsis:
         raise NotAttempted
     if not callable(answer):
         raise Wrong(
-            f"The answer must be a function, but `check` was given a {type(answer).__name__}. "
-            f"Pass the function itself, without calling it."
+            f"The answer must be a function, but `check` was given an object of type "
+            f"{type(answer).__name__}. Pass the function itself, without calling it."
         )
     try:
         inspect.signature(answer).bind(*arguments)
@@ -65,7 +70,8 @@ def call(answer: Any, *arguments: Any) -> Any:
         ) from error
     except ValueError:  # a function written in C tells no signature
         pass
-    before = [x.clone() if isinstance(x, Tensor) else None for x in arguments]
+    tensors = [x for x in arguments if isinstance(x, Tensor)]
+    before = [x.clone() for x in tensors]
     try:
         result = answer(*arguments)
     except NotImplementedError as error:
@@ -73,9 +79,22 @@ def call(answer: Any, *arguments: Any) -> Any:
     except Wrong:
         raise
     except Exception as error:
-        raise Wrong(_describe(error)) from error
-    for old, new in zip(before, arguments, strict=True):
-        if old is not None and not torch.equal(old, new.detach()):
+        raise Wrong(_describe(error, tensors)) from error
+    finally:
+        left_off = not torch.is_grad_enabled()
+        torch.set_grad_enabled(True)
+    if left_off:
+        raise Wrong(
+            "Your function switches gradients off and leaves them off, so that no training works "
+            "after it. Write `with torch.no_grad():` or `@torch.no_grad()`."
+        )
+    for old, new in zip(before, tensors, strict=True):
+        if new.requires_grad:
+            raise Wrong(
+                "Your function switches on the gradients of a tensor that it was given, for the "
+                "caller, too. Work on a copy: `x = x.detach().clone().requires_grad_()`."
+            )
+        if not torch.equal(old, new):
             raise Wrong(
                 "Your function changes a tensor that it was given, in place. The caller still "
                 "needs it: write `x = x + ...` instead of `x += ...`, or work on a clone."
@@ -83,8 +102,13 @@ def call(answer: Any, *arguments: Any) -> Any:
     return result
 
 
-def _describe(error: Exception) -> str:
-    """Say what an answer raised, and in which of its own lines."""
+def described(error: BaseException) -> str:
+    """Name an error, on one line, and not more of its text than one can read."""
+    return f"{type(error).__name__}: {textwrap.shorten(str(error), 300, placeholder=' ...')}"
+
+
+def _describe(error: Exception, tensors: Sequence[Tensor]) -> str:
+    """Say what an answer raised, in which of its own lines, and on which tensors."""
     place = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         outside = ("site-packages", "rfteach", "torch", "<string>", "<frozen")
@@ -92,7 +116,12 @@ def _describe(error: Exception) -> str:
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
             place = f", in the line `{line}`" if line else ""
             break
-    message = f"Your answer raised {type(error).__name__}: {error}{place}."
+    message = f"Your answer raised {described(error)}{place}."
+    if tensors:
+        shapes = ", ".join(f"{tuple(x.shape)}" for x in tensors)
+        message += f"\nIt was given tensors of shape {shapes}."
     if "must match the size of tensor" in str(error):
-        message += "\n" + BROADCAST
+        message += f"\nDo the times not fit? {BROADCAST}"
+    if "dtype" in str(error):
+        message += "\n" + DTYPE
     return message

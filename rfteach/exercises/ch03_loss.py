@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import reprlib
 from typing import Any
 
 import torch
@@ -14,20 +15,21 @@ from rfteach.exercises.answers import WRONG_AXIS, NotAttempted, Right, Wrong, ca
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.expect import expect_close, expect_tensor, expect_value
 from rfteach.exercises.expect_loss import expect_loss
-from rfteach.exercises.inputs import EVENTS, along, along_last, inputs, waves
+from rfteach.exercises.inputs import EVENTS, STEPS, along, along_last, inputs, waves
 from rfteach.exercises.probe import Probe, expect_steps, expect_without_gradient
-from rfteach.exercises.reference import at, walk
+from rfteach.exercises.reference import falling, is_shuffled
 
 # Images of three channels come first: a mean over the entries of a point in the plane would be half
 # of the sum, and no mistake should look like another one.
-CASES = [(3, (3, 4, 4), torch.float64), *EVENTS]
+CASES = [(7, (3, 4, 5), torch.float64), *EVENTS]
 
 
 @exercise("3.1", "The loss, for points of any shape", "code")
 def my_loss(my_loss: Any) -> Right:
     """Check `my_loss(velocity, x0, x1, t)`."""
     for given in inputs(CASES, seed=31):
-        x0, x1, t, velocity = given.points(), given.points(), given.times(), Probe(waves)
+        x0, x1, t = given.points(), given.points(), given.times()
+        velocity = Probe(waves, x0)
         result = call(my_loss, velocity, x0, x1, t)
         _expect_loss_on_lines(result, velocity, x0, x1, t, ("x0", "x1", "t"))
     return Right("A sum over the event, whatever its shape, and a mean over the batch.")
@@ -67,6 +69,11 @@ def _expect_loss_on_lines(
     ]
     for fed in probe.points[:1]:
         if fed.shape == start.shape:
+            if is_shuffled(fed, start, end, t):
+                raise Wrong(
+                    f"The network was fed points between {a} and the {b} of another row. Row i of "
+                    f"{a} and row i of {b} are a pair: do not shuffle one of them."
+                )
             share = ((fed - start) * line).flatten(1).sum(1) / line.square().flatten(1).sum(1)
             places.append(
                 (
@@ -81,6 +88,7 @@ def _expect_loss_on_lines(
         (end, f"{wanted}, a velocity, and not the place {b}."),
         (end - place, f"{wanted}, the whole line, and not the way that is left."),
         (time * line, f"{wanted} all along the line; do not scale it by {clock}."),
+        (place, f"{wanted}, a velocity, and not the place between."),
     ]
     expect_loss(result, probe, place, t, line, places, targets)
 
@@ -89,12 +97,14 @@ def _expect_loss_on_lines(
 def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
     """Check `reversed_loss(w, x0, x1, s)` and `reversed_sampler(w, x0, steps)`."""
     for given in inputs(CASES, seed=32):
-        x0, x1, s, w = given.points(), given.points(), given.times(), Probe(waves)
+        x0, x1, s = given.points(), given.points(), given.times()
+        w = Probe(waves, x0, "velocity w")
         result = call(reversed_loss, w, x0, x1, s)
         _expect_loss_on_lines(result, w, x1, x0, s, ("x1", "x0", "s"))
 
-    for given, n in zip(inputs(seed=33), (5, 3, 4, 2, 1, 6), strict=True):
-        x0, w = given.points(), Probe(waves)
+    for given, n in zip(inputs(seed=33), STEPS, strict=True):
+        x0 = given.points()
+        w = Probe(waves, x0, "velocity w")
         try:
             result = call(reversed_sampler, w, x0, n)
         except NotAttempted as stub:
@@ -103,36 +113,19 @@ def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
         expect_steps(w, n)
         if not torch.equal(w.points[0], x0):
             raise Wrong("The sampler does not start with the noise that it was given, x0.")
-        wanted = walk(x0, n, sign=-1, first=1, clock=-1)
-        late = "Each step takes the time at its end. Euler's method takes that at its start."
-        posts = "N times from 1 to 0 are N - 1 steps. The last of N steps starts at s = 1/N, not 0."
-        length = "The clock is right, but the steps have another length. Each lasts 1/N."
-        walks = [  # the sign of w / n, the first time, and how far the clock goes
-            (1, 1, -1, "The sampler adds w, which leads to the noise. It must subtract."),
-            (-1, 0, 1, "The clock runs up from 0. It starts at the noise, so at s = 1."),
-            (1, 0, 1, "This is the book's own sampler. Here the clock falls, and steps subtract."),
-            (-1, 1 - 1 / n, -1, late),
-            (-1, 1, -n / max(n - 1, 1), posts),
-            (-1, 1, 0, "The clock stands still at 1. Each step takes 1/N off."),
-            *((-n / others, 1, -1, length) for others in (1, n + 1, max(n - 1, 1))),
-        ]
-        stuck = x0 - sum(at(x0, 1 - i / n) for i in range(n)) / n
-        mistakes = [
-            *((walk(x0, n, sign=a, first=b, clock=c), hint) for a, b, c, hint in walks),
-            (stuck, "Each step asks for the velocity at x0. Ask where the points are now."),
-        ]
+        wanted, mistakes = falling(x0, n)
         draw = pictures.clouds(wanted, got) if given.plane else None
         expect_close(got, wanted, mistakes, name="The sample", draw=draw)
         expect_without_gradient(result, w)
     return Right(
         "Loss and sampler belong together. Flip one without the other, and everything still runs, "
-        "as chapter 2 showed."
+        "but the samples are not the data."
     )
 
 
 @exercise("3.3", "The floor of nearby pairs", "derive")
 def floor(floor: Any) -> Right:
-    """Check `floor(delta, dim)`: V for X1 = X0 + delta xi, both standard normal in `dim`."""
+    """Check `floor(delta, dim)`: V for X1 = X0 + delta xi, X0 and xi standard normal in `dim`."""
     for delta, dim in [(0.7, 3), (2.0, 2), (0.05, 5), (1.0, 1), (10.0, 4)]:
         wanted = dim * delta * math.atan(delta)
         alone = "This is V for noise and data drawn independently. Here X1 starts from X0."
@@ -148,7 +141,13 @@ def floor(floor: Any) -> Right:
             (wanted / delta**2, "The variance of X1 - X0 is delta^2: a factor of it is missing."),
             (dim * math.pi / 2 * delta, alone),
             (dim * math.pi / 2 * math.sqrt(1 + delta**2), alone),
-            (dim * math.log(1 + delta**2) / 2, wrong_integral),
+            *((dim * math.log(1 + delta**2) * factor, wrong_integral) for factor in (0.5, 1)),
+            (
+                dim * delta**2 * math.atan(delta),
+                "Substitute u = delta t, and dt = du / delta, too.",
+            ),
+            (dim * wanted, "The coordinates are alike: there are d of them, not d^2."),
+            *((wanted * factor, f"There is a factor {factor:g} too much.") for factor in (0.5, 2)),
             (dim * delta / math.tan(delta), "arctan is the inverse of tan, which is not 1 / tan."),
             (dim * (delta**2 - math.log(1 + delta**2) / 2), wrong_covariance),
             (dim * (delta**2 - delta**4 / 3), "The variance of X_t is 1 + t^2 delta^2, not 1."),
@@ -163,8 +162,8 @@ def floor(floor: Any) -> Right:
         value = call(floor, delta, dim)
         expect_value(value, wanted, mistakes, f"floor({delta}, {dim})")
     return Right(
-        "For small delta it is close to d delta^2, since the lines hardly meet: every place "
-        "knows its line only by the blur. It grows like (pi/2) d delta for large delta."
+        "For small delta it is close to d delta^2, all of the mean square of X1 - X0: a place "
+        "tells almost nothing about such short lines. For large delta it grows like (pi/2) d delta."
     )
 
 
@@ -188,10 +187,10 @@ def changes(letters: Any) -> Right:
     except TypeError as error:
         raise Wrong(f'Give the letters as a text, such as "AC", not {letters!r}.') from error
     if chosen - set(OPTIONS):
-        raise Wrong(f"The letters are A to F; {', '.join(sorted(chosen - set(OPTIONS)))} is none.")
+        raise Wrong(f"The letters are A to F, but yours are {reprlib.repr(letters)}.")
     moved = _moved(torch.get_default_device())
     right = {letter for letter, distance in moved.items() if distance > 0.2}
-    found = "The run, with the lines through one place: the best velocity moves for "
+    found = "The run, with the lines through one place at one time: the best velocity moves for "
     found += " and ".join(sorted(right)) + ".\n"
     verdicts = [
         f"{letter}: {OPTIONS[letter]}."

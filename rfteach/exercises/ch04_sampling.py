@@ -10,16 +10,14 @@ import torch
 from torch import Tensor
 
 from rfteach import distributions, exact, solvers
-from rfteach.exercises import pictures, reference
+from rfteach.exercises import pictures
 from rfteach.exercises.answers import NotAttempted, Right, Wrong, call
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.expect import close, expect_close, expect_number, expect_tensor
-from rfteach.exercises.inputs import inputs, waves
+from rfteach.exercises.inputs import STEPS, inputs, waves
 from rfteach.exercises.probe import Probe, expect_steps, expect_without_gradient
-from rfteach.exercises.reference import at, on_grid, walk
+from rfteach.exercises.reference import midpoint_steps, on_grid, walk
 from rfteach.losses import Velocity
-
-STEPS = (5, 3, 4, 2, 6, 1)
 
 
 def _expect_sample(
@@ -29,8 +27,9 @@ def _expect_sample(
     got = expect_tensor(result, x0, "The sample")
     if not any(close(got, known) for known in (wanted, *(each for each, _ in mistakes))):
         expect_steps(probe, len(times))
-        if not close(torch.tensor(sorted(probe.times)), torch.tensor(sorted(times))):
-            yours, right = (", ".join(f"{t:.2g}" for t in ts[:8]) for ts in (probe.times, times))
+        looks = sorted(probe.times)
+        if not close(torch.tensor(looks), torch.tensor(sorted(times))):
+            yours, right = (", ".join(f"{t:.3g}" for t in sorted(ts)[:8]) for ts in (looks, times))
             raise Wrong(f"Your sampler looks at the times {yours}, but it should at {right}.")
         for x, t in zip(probe.points, probe.times, strict=True):
             if t == 0 and not torch.equal(x, x0):
@@ -41,43 +40,20 @@ def _expect_sample(
     expect_without_gradient(result, probe)
 
 
-# Weights of the two arrows of a step; the place and the time of the second one, in steps.
-TWO_LOOKS = [
-    (1, 0, 0, 0, "This is Euler's method: it takes the arrow at the start of the step."),
-    (0, 1, 0.5, 0, "The place is in the middle, but the clock still shows the start of the step."),
-    (0, 1, 0, 0.5, "The clock is in the middle, but the place is still the start of the step."),
-    (0, 1, 1, 0.5, "The trial goes a whole step, but the middle is half a step away."),
-    (0, 1, 1, 1, "This takes the arrow at the end of the step, not in the middle."),
-    (0, 1, -0.5, 0.5, "The trial goes in the opposite direction."),
-    (0.5, 1, 0.5, 0.5, "The whole step starts from the middle. Go back first, as it was a trial."),
-    (0.5, 0.5, 0.5, 0.5, "This averages the arrows of start and middle, or makes two half steps."),
-    (0.5, 0.5, 1, 1, "This is Heun's method: it takes the mean of the arrows at both ends."),
-    (0, 0.5, 0.5, 0.5, "The step stops after half of it. Only the trial is half a step."),
-]
-
-
 @exercise("4.1", "The midpoint method", "code")
 def midpoint(midpoint: Any) -> Right:
     """Check `midpoint(velocity, x0, steps)`: a half step to look, then the whole step."""
     for given, n in zip(inputs(seed=41), STEPS, strict=True):
-        x0, velocity = given.points(), Probe(waves)
+        x0 = given.points()
+        velocity = Probe(waves, x0)
         result = call(midpoint, velocity, x0, n)
-        rules = [*TWO_LOOKS, (0, 1, n / 2, 0.5, "The trial goes along k / 2, without dt.")]
-        mistakes = [(_two_looks(x0, n, *numbers), hint) for *numbers, hint in rules]
+        wanted, mistakes = midpoint_steps(x0, n)
         times = [j / (2 * n) for j in range(2 * n)]
-        _expect_sample(result, velocity, x0, reference.midpoint(x0, n), times, mistakes)
+        _expect_sample(result, velocity, x0, wanted, times, mistakes)
     return Right(
         "Order 2 for two evaluations a step, as with Heun's method. And unlike Heun it never looks "
         "at t = 1, where some networks were hardly trained."
     )
-
-
-def _two_looks(x: Tensor, n: int, a: float, b: float, place: float, time: float) -> Tensor:
-    """Make n steps along a first + b second arrow; numbers as in TWO_LOOKS."""
-    for i in range(n):
-        k = at(x, i / n)
-        x = x + (a * k + b * at(x + place * k / n, (i + time) / n)) / n
-    return x
 
 
 # Order, evaluations of a step, the error wanted, and how many times that it is at 64 steps.
@@ -98,13 +74,12 @@ def choose_steps(steps: Any) -> Right:
     numbers = {name: expect_number(steps[name], f"The steps of {name}") for name in TARGETS}
     if min(numbers.values()) < 1:
         raise Wrong(f"Each solver makes at least 1 step, but yours are {steps}.")
-    device = torch.get_default_device()
-    reports = [_report(name, round(n), device) for name, n in numbers.items()]
+    reports = [_report(name, round(n), torch.get_default_device()) for name, n in numbers.items()]
     found = "\n".join(line for _, line in reports)
     if all(right for right, _ in reports):
         return Right(
-            f"{found}\nThe error falls by the same factor as N grows, once for each order: "
-            f"N = 64 (error at 64 / error wanted)^(1 / order)."
+            f"{found}\nWith order p, twice the steps divide the error by 2^p, so that "
+            f"N = 64 (error at 64 / error wanted)^(1 / p)."
         )
     raise Wrong(found)
 
@@ -114,11 +89,13 @@ def _report(name: str, n: int, device: torch.device) -> tuple[bool, str]:
     """Say whether a solver has the error wanted, and if it has not, what may have misled."""
     solver, order, cost, target, ratio = TARGETS[name]
     best = 64 * ratio ** (1 / order)
-    error = target * (best / n) ** order  # by the line in the plot
     if n * cost <= 1000:
         velocity, x0, error_of = _exact_flow(1.0, device)
         error = error_of(solver(velocity, x0, steps=n, keep="end").end)
-    found = f"{name} with {n} steps has an error of about {error:.2g}, "
+        found = f"{name} with {n} steps has an error of {error:.2g}, "
+    else:  # too long to wait for
+        error = target * (best / n) ** order
+        found = f"By the line in the plot, {name} with {n} steps has an error of {error:.2g}, "
     if 0.7 < error / target < 1.4:
         return True, found + f"close to {target:g}."
     guesses = [
@@ -131,9 +108,13 @@ def _report(name: str, n: int, device: torch.device) -> tuple[bool, str]:
     for p in (1, 2, 3, 4):
         hint = f"Is {name} taken for a method of order {p}? It has order {order}."
         guesses.append((64 * ratio ** (1 / p), hint))
-    near = [hint for guess, hint in guesses if abs(n / guess - 1) < 0.1]
-    near.append("Too few steps." if n < best else "More steps than needed.")
-    return False, f"{found}not {target:g}. {near[0]}"
+    for other, (_, p, _, _, factor) in TARGETS.items():
+        if other != name:
+            hint = f"That is about what {other} needs. Are two of them interchanged?"
+            guesses.append((64 * factor ** (1 / p), hint))
+    near = [(abs(n / max(1, round(guess)) - 1), hint) for guess, hint in guesses]
+    near.append((0.02, "Too few steps." if n < best else "More steps than needed."))
+    return False, f"{found}not {target:g}. {min(near)[1]}"
 
 
 @functools.cache  # finding the truth takes most of the time
@@ -158,6 +139,9 @@ TWO_ENDS = [
     (1, -1, "This is the estimate of the error. Take it off the fine run."),
     (-2, 3, "This takes off the error of the coarse run, C/N. The fine run has C/(2N)."),
     (1, 2, "The weights of the two ends should add up to 1."),
+    (4 / 3, -1 / 3, "This goes the wrong way, and with the weights for a method of order 2."),
+    (1 / 3, 2 / 3, "The truth does not lie between the two ends, but beyond the fine one."),
+    (-0.5, 1.5, "This takes off half of the difference. All of it is the error of the fine run."),
 ]
 
 
@@ -165,12 +149,18 @@ TWO_ENDS = [
 def richardson(richardson: Any) -> Right:
     """Check `richardson(velocity, x0, steps)`: Euler with N and 2N steps, the error cancelled."""
     for given, n in zip(inputs(seed=43), STEPS, strict=True):
-        x0, velocity = given.points(), Probe(waves)
+        x0 = given.points()
+        velocity = Probe(waves, x0)
         result = call(richardson, velocity, x0, n)
+        if velocity.evaluations == 3 * n - 1 and velocity.times.count(0.0) == 1:
+            raise Wrong(
+                f"Your two runs share their first look, at t = 0. That is clever, but here make "
+                f"all {3 * n} evaluations, so that they can be counted."
+            )
         coarse, fine = walk(x0, n), walk(x0, 2 * n)
         mistakes = [(a * coarse + b * fine, hint) for a, b, hint in TWO_ENDS]
         per_step = "This extrapolates each single step. Extrapolate the ends of two whole runs."
-        mistakes.append((reference.midpoint(x0, n), per_step))
+        mistakes.append((midpoint_steps(x0, n)[0], per_step))
         times = [i / m for m in (n, 2 * n) for i in range(m)]
         _expect_sample(result, velocity, x0, 2 * fine - coarse, times, mistakes)
     return Right(
@@ -183,7 +173,8 @@ def richardson(richardson: Any) -> Right:
 def own_grid(euler_on: Any, grid: Any) -> Right:
     """Check `euler_on(velocity, x0, times)` and `grid(n)`, a better grid for wide data."""
     for given, n in zip(inputs(seed=44), STEPS, strict=True):
-        x0, velocity = given.points(), Probe(waves)
+        x0 = given.points()
+        velocity = Probe(waves, x0)
         equal = torch.linspace(0, 1, n + 1).to(x0)
         times, starts = equal**2, equal[:-1] ** 2
         result = call(euler_on, velocity, x0, times)
@@ -195,9 +186,13 @@ def own_grid(euler_on: Any, grid: Any) -> Right:
             (on_grid(x0, equal * n / (n + 1), starts), f"The steps last 1/(N + 1). {between}"),
             (on_grid(x0, times.cumsum(0), starts), f"The steps last times[i + 1]. {between}"),
             (on_grid(x0, -times, starts), "The steps go in the opposite direction."),
+            (
+                on_grid(x0, equal * n * times[1], starts),
+                f"All last as long as the first. {between}",
+            ),
         ]
-        right = on_grid(x0, times, starts)
-        _expect_sample(result, velocity, x0, right, starts.tolist(), mistakes)
+        wanted = on_grid(x0, times, starts)
+        _expect_sample(result, velocity, x0, wanted, starts.tolist(), mistakes)
     try:
         gain = _gain_of(grid)
     except NotAttempted as stub:
@@ -227,23 +222,25 @@ def _gain_of(grid: Any) -> float:
             got = tuple(times.shape) if isinstance(times, Tensor) else type(times).__name__
             raise Wrong(f"grid({n}) should be a tensor of {n} + 1 times, but it is {got}.")
         times = times.to(equal)
-        ends = torch.stack([times[0], times[-1] - 1])
-        if not (times.diff() > 0).all() or not (ends.abs() < 1e-6).all():
+        if not (times.diff() > 0).all() or not close(times[[0, -1]], equal[[0, -1]], 1e-6):
             raise Wrong("The times of the grid should rise, from 0 at first to 1 at last.")
-        errors = error(equal), error(times)
-        gains.append(errors[0] / errors[1])
+        times = times.clamp(0, 1)  # of rounding
+        plain, yours = error(equal), error(times)
+        gains.append(plain / yours)
         if gains[-1] < 2:
             hint = "The direction is right. Go further."
             if torch.allclose(times, equal, atol=1e-3):
                 hint = "These are equal steps."
             elif times[n // 2] > 0.501:
                 hint = "Your grid is finer near t = 1. Where do these points decide?"
+            elif times[1] > 0.99 / n:
+                hint = "Your first step is no shorter than an equal one. Where do points decide?"
             elif 1 - times[-2] < 0.9 / n:
                 hint = "Your grid is finer at both ends. Do these points decide at both?"
-            elif error((times + equal) / 2) < errors[1]:
+            elif error((times + equal) / 2) < yours:
                 hint = "Your grid is so fine near t = 0 that the rest is too coarse."
             raise Wrong(
-                f"With {n} steps your grid has the error {errors[1]:.2g}, equal steps have "
-                f"{errors[0]:.2g}. Half of that is possible, and more. {hint}"
+                f"With {n} steps your grid has the error {yours:.2g}, where equal steps have "
+                f"{plain:.2g}. Half of that is possible, and more. {hint}"
             )
     return gains[0]

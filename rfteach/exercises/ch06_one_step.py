@@ -7,7 +7,6 @@ from importlib.resources import files
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rfteach.exercises import pictures
 from rfteach.exercises.answers import NotAttempted, Right, Wrong, call
@@ -16,42 +15,40 @@ from rfteach.exercises.expect import expect_close, expect_tensor
 from rfteach.exercises.expect_loss import expect_loss
 from rfteach.exercises.inputs import EVENTS, inputs, waves
 from rfteach.exercises.probe import Probe, expect_without_gradient
+from rfteach.exercises.reference import at
 
 
 @exercise("6.1", "One step that is one step", "code")
 def one_step(one_step: Any) -> Right:
     """Check `one_step(velocity, z0)`: one evaluation, at t = 0."""
     for given in inputs(seed=61):
-        z0, velocity = given.points(), Probe(waves)
+        z0 = given.points()
+        velocity = Probe(waves, z0)
         result = call(one_step, velocity, z0)
         got = expect_tensor(result, z0, "The sample")
-
-        def at(t: float, x: Tensor = z0) -> Tensor:
-            return waves(x, x.new_full((len(x),), t))
-
-        wanted = z0 + at(0.0)
+        v = at(z0, 0.0)
+        half = z0 + v / 2
         mistakes = [
             (z0, "These are the starts: the velocity was not used at all."),
-            (at(0.0), "This is the velocity. The sample is the start plus the velocity."),
+            (v, "This is the velocity. The sample is the start plus the velocity."),
             (
-                z0 + at(1.0),
+                z0 + at(z0, 1.0),
                 "The velocity was taken at t = 1, where points have arrived. Noise is at t = 0.",
             ),
-            (z0 + at(0.5), "The velocity was taken at t = 1/2. Noise is at t = 0."),
+            (z0 + at(z0, 0.5), "The velocity was taken at t = 1/2. Noise is at t = 0."),
             *(
-                (z0 - at(t), "The step goes backward: the sample is z0 *plus* the velocity.")
+                (z0 - at(z0, t), "The step goes backward: the sample is z0 *plus* the velocity.")
                 for t in (0.0, 1.0)
             ),
+            (half, "The step stops half way. From t = 0 to t = 1, dt = 1."),
+            (z0 + 2 * v, "The step goes twice as far as it should. From t = 0 to t = 1, dt = 1."),
+            (half + at(half, 0.5) / 2, "These are two steps. One step has N = 1 and dt = 1."),
             (
-                z0 + at(0.0) / 2 + at(0.5, z0 + at(0.0) / 2) / 2,
-                "These are two steps. One step has N = 1 and dt = 1.",
-            ),
-            (
-                z0 + at(0.5, z0 + at(0.0) / 2),
+                z0 + at(half, 0.5),
                 "This is a step of the midpoint method: one step, but two evaluations.",
             ),
             (
-                z0 + (at(0.0) + at(1.0, wanted)) / 2,
+                z0 + (v + at(z0 + v, 1.0)) / 2,
                 "This is a step of Heun's method: one step, but two evaluations.",
             ),
         ]
@@ -59,37 +56,34 @@ def one_step(one_step: Any) -> Right:
         often = f"Your step looked at the velocity {looks} times. One step of Euler looks once."
         if looks != 1:
             mistakes.append((got, often))
-        elif abs(velocity.times[0]) > 1e-6:
-            mean = f"The velocity was taken at t = {velocity.times[0]:.2g} on average"
-            mistakes.append((got, f"{mean}. Noise is at t = 0."))
-        draw = pictures.clouds(wanted, got) if given.plane else None
-        expect_close(got, wanted, mistakes, name="The sample", draw=draw)
+        elif velocity.times[0] != 0:
+            late = f"The velocity was taken at t = {velocity.times[0]:.2g}, on average over the "
+            late += "batch. Noise is at t = 0."
+            mistakes.append((got, late))
+        elif not torch.equal(velocity.points[0], z0):
+            mistakes.append((got, "The velocity was taken at other points than z0."))
+        draw = pictures.clouds(z0 + v, got) if given.plane else None
+        expect_close(got, z0 + v, mistakes, name="The sample", draw=draw)
         if looks != 1:
             raise Wrong(often)
-        _expect_event(velocity, z0)
+        if velocity.times[0] != 0:
+            raise Wrong(late)
         expect_without_gradient(result, velocity)
-    return Right("One evaluation at t = 0, and nothing else. Counting it is the only proof.")
-
-
-def _expect_event(network: Probe, x: Tensor) -> None:
-    """Raise Wrong unless the network was fed points of the shape of x."""
-    for points in network.points:
-        if points.shape != x.shape:
-            raise Wrong(
-                f"The network was fed points of shape {tuple(points.shape)}, but these have "
-                f"{tuple(x.shape)}. Feed them as they are: a network for images needs the shape."
-            )
+    return Right(
+        "One evaluation, at t = 0. How good such a step is, you only know after counting: a "
+        "sampler with more evaluations in it looks better than it is."
+    )
 
 
 @exercise("6.2", "The loss of a jump", "code")
 def jump_loss(jump_loss: Any) -> Right:
     """Check `jump_loss(student, z0, z1)`: the least-squares loss of one step."""
     # Images of three channels first: for points in the plane some mistakes look alike.
-    for given in inputs([EVENTS[4], *EVENTS], seed=62):
-        z0, z1, student = given.points(), given.points(), Probe(waves)
+    for given in inputs([EVENTS[5], *EVENTS], seed=62):
+        z0, z1 = given.points(), given.points()
+        student = Probe(waves, z0, "student")
         zero = z0.new_zeros(len(z0))
         result = call(jump_loss, student, z0, z1)
-        _expect_event(student, z0)
         places = [(z1, "The student was fed z1, the answer. It jumps from z0.")]
         if student.times and abs(student.times[0]) > 1e-6:
             raise Wrong(
@@ -102,7 +96,11 @@ def jump_loss(jump_loss: Any) -> Right:
                 "The student's velocity is compared with z1, a place. It is added to z0 first: the "
                 "jump lands at z0 + v.",
             ),
-            (z0 - z1, "The target is z1 - z0, from the start to the end; yours points back."),
+            (
+                z0 - z1,
+                "A sign is wrong. The jump lands at z0 *plus* v, so v should be z1 - z0, from the "
+                "start to the end.",
+            ),
             (z1 + z0, "The jump lands at z0 plus the velocity: the sign of z0 is wrong."),
         ]
         expect_loss(result, student, z0, zero, z1 - z0, places, targets)
@@ -160,8 +158,9 @@ def choice(model_and_steps: Any) -> Right:
 @exercise("6.4", "Half the steps", "derive")
 def halving_target(halving_target: Any) -> Right:
     """Check `halving_target(teacher, x, t, h)`: the velocity that does two steps of h in one."""
-    for given, h in zip(inputs(seed=64), (0.25, 0.1, 0.05, 0.3, 0.2, 0.5), strict=True):
-        x, t, teacher = given.points(), given.times(0.0, min(0.4, 1 - 2 * h)), Probe(waves)
+    for given, h in zip(inputs(seed=64), (0.3, 0.1, 0.05, 0.05, 0.25, 0.2, 0.5), strict=True):
+        x, t = given.points(), given.times(0.0, min(0.4, 1 - 2 * h))
+        teacher = Probe(waves, x, "teacher")
         got = expect_tensor(call(halving_target, teacher, x, t, h), x, "The target")
         first = waves(x, t)
         second = waves(x + h * first, t + h)
@@ -200,7 +199,30 @@ def halving_target(halving_target: Any) -> Right:
                 "This is a step of Heun's method of length 2h. The teacher's own second step "
                 "starts after h.",
             ),
-            (second, "This is the teacher's second velocity alone. The two steps share the way."),
+            (
+                (first + waves(x + h / 2 * first, t + h / 2)) / 2,
+                "The teacher's second step starts after the whole first one, which takes h.",
+            ),
+            (
+                (first + waves(x + h * first, t + h / 2)) / 2,
+                "The teacher's second step starts at time t + h, not t + h/2.",
+            ),
+            (
+                (first + waves(x, t + 2 * h)) / 2,
+                "The teacher's second step starts where the first one ended, and at time t + h.",
+            ),
+            (
+                (first - second) / 2,
+                "A sign is wrong: both steps of the teacher go along its velocity.",
+            ),
+            (
+                (x + h * (first + second)) / (2 * h),
+                "Take off the start: the way is x'' - x, and only then divide by 2h.",
+            ),
+            *(
+                (each, "This is the teacher's second velocity alone. The two steps share the way.")
+                for each in (second, waves(x, t + h))
+            ),
             (first, "This is the teacher's first velocity alone."),
             (x + h * (first + second), "This is where the two steps end, a place."),
         ]

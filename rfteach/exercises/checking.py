@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import rfteach.exercises
 from rfteach.exercises import record as records
-from rfteach.exercises.answers import NotAttempted, Right, Wrong
+from rfteach.exercises.answers import NotAttempted, Right, Wrong, described
 from rfteach.exercises.limits import TimeLimitExceeded, run_within
 from rfteach.exercises.verdict import Verdict
 
@@ -130,7 +130,7 @@ def _verdict(one: Exercise, answers: tuple) -> Verdict:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too, or a result that breaks on being looked at
-        message = f"Your answer could not be checked: it led to {type(error).__name__}: {error}."
+        message = f"Your answer could not be checked: it led to {described(error)}."
     else:
         picture = right.draw() if right.draw else None
         return Verdict(one.number, True, True, right.message, picture)

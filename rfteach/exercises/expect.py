@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rfteach.exercises.answers import Draw, NotAttempted, Wrong
+from rfteach.exercises.answers import DTYPE, Draw, NotAttempted, Wrong
 
 
 def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor:
@@ -25,7 +25,9 @@ def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor
     if result is None:
         raise Wrong(f"{name} is None. Is a `return` missing?")
     if not isinstance(result, Tensor):
-        raise Wrong(f"{name} is a {type(result).__name__}, but it should be a torch.Tensor.")
+        raise Wrong(
+            f"{name} is an object of type {type(result).__name__}, but it should be a torch.Tensor."
+        )
     if result.shape != like.shape:
         raise Wrong(
             f"{name} has shape {tuple(result.shape)}, but for this input it should have "
@@ -34,13 +36,12 @@ def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor
     if result.device != like.device:
         raise Wrong(f"{name} is on {result.device}, but the input is on {like.device}.")
     if result.dtype != like.dtype:
-        raise Wrong(
-            f"{name} has dtype {result.dtype} for an input of {like.dtype}. New tensors take the "
-            f"dtype of the input when they are made from it: `x.new_full((len(x),), t)` for times, "
-            f"`torch.zeros_like(x)` for points."
-        )
+        raise Wrong(f"{name} has dtype {result.dtype}, but it should have {like.dtype}. {DTYPE}")
     if not torch.isfinite(result).all():
-        raise Wrong(f"{name} holds NaN or infinity.")
+        raise Wrong(
+            f"{name} holds NaN or infinity. Is there a division by something that may be 0, such "
+            f"as t or 1 - t at the ends?"
+        )
     return result.detach()
 
 
@@ -70,22 +71,17 @@ def expect_close(
             raise Wrong(hint, draw)
     if close(got, -wanted, tolerance):
         raise Wrong(f"{name} has the opposite sign.", draw)
-    if got.ndim and len(got) > 1 and _same_mean(got, wanted, tolerance):
-        raise Wrong(
-            f"{name} is right on average over the batch, but not for each point. Is there a mean "
-            f"over the batch, or are rows mixed up?",
-            draw,
-        )
+    if got.ndim and len(got) > 1:
+        if close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
+            raise Wrong(
+                f"{name} is right on average over the batch, but not for each point. Is there a "
+                f"mean over the batch?",
+                draw,
+            )
+        if close(got.sort(dim=0).values, wanted.sort(dim=0).values, tolerance):
+            raise Wrong(f"{name} has the right rows, but in another order.", draw)
     gap = (got - wanted).abs().max().item()
     raise Wrong(f"{name} is off by up to {gap:.2g}. {_example(got, wanted)}", draw)
-
-
-def _same_mean(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
-    """Say whether `got` is the mean of the wanted rows, or these rows in another order."""
-    mean = wanted.mean(dim=0).expand_as(wanted)
-    return close(got, mean, tolerance) or close(
-        got.sort(dim=0).values, wanted.sort(dim=0).values, tolerance
-    )
 
 
 def close(got: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
@@ -102,7 +98,7 @@ def _example(got: Tensor, wanted: Tensor) -> str:
     where = torch.unravel_index(torch.tensor(worst), got.shape) if got.ndim else ()
     place = f" at [{', '.join(str(int(i)) for i in where)}]" if got.ndim else ""
     yours, right = got.flatten()[worst].item(), wanted.flatten()[worst].item()
-    return f"The largest difference{place}: yours is {yours:.4g}, it should be {right:.4g}."
+    return f"The largest difference{place}: yours is {yours:.6g}, it should be {right:.6g}."
 
 
 def expect_number(value: Any, name: str) -> float:
@@ -123,7 +119,9 @@ def expect_number(value: Any, name: str) -> float:
 def expect_pair(result: Any, what: str) -> tuple[Any, Any]:
     """Return the two parts of a result; `what` names them."""
     if not isinstance(result, (tuple, list)) or len(result) != 2:
-        got = "None" if result is None else f"a {type(result).__name__}"
+        got = "None" if result is None else f"an object of type {type(result).__name__}"
+        if isinstance(result, (tuple, list)):
+            got = f"{len(result)}"
         raise Wrong(f"Return two things, {what}. Yours returned {got}.")
     return result[0], result[1]
 
@@ -137,11 +135,13 @@ def misconception(value: float, known: Sequence[tuple[float, str]]) -> str:
 def expect_value(
     value: Any, wanted: float, mistakes: Sequence[tuple[float, str]], what: str
 ) -> None:
-    """Raise Wrong unless a formula's value, a number, is the wanted one to five digits."""
+    """Raise Wrong unless a formula's value, a number, is the wanted one to four digits."""
     if value is None:
         raise Wrong(f"{what} is None. Is a `return` missing?")
     got = expect_number(value, what)
-    if abs(got - wanted) <= 1e-5 * max(1.0, abs(wanted)):
+    if math.isclose(got, wanted, rel_tol=5e-4):
         return
-    near = [hint for wrong, hint in mistakes if abs(got - wrong) <= 1e-5 * max(1.0, abs(wrong))]
-    raise Wrong(f"{what} should be {wanted:.5g}, but yours is {got:.5g}. " + "".join(near[:1]))
+    near = [hint for wrong, hint in mistakes if math.isclose(got, wrong, rel_tol=5e-4)]
+    if math.isclose(got, -wanted, rel_tol=5e-4):
+        near.append("The sign is wrong.")
+    raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near[:1]]))

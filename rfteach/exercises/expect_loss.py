@@ -50,6 +50,9 @@ def expect_loss(
         raise Wrong("The loss is a float. Return the tensor, without `.item()`: it must train.")
     if isinstance(result, Tensor) and result.shape == t.shape and t.numel() > 1:
         raise Wrong("This is one loss for each point. Take their mean over the batch.")
+    constant = isinstance(result, Tensor) and not result.requires_grad
+    if constant and result.is_floating_point():  # told below, and its dtype is no matter
+        result = result.to(t.dtype)
     loss = expect_tensor(result, t.mean(), "The loss")
     error = target - waves(place, t)
     wanted = error.square().flatten(1).sum(dim=1).mean()
@@ -59,7 +62,25 @@ def expect_loss(
             "This is a mean over all entries. The squared norm is a *sum* over the event; only "
             "then comes a mean over the batch. As it is, images and points cannot be compared.",
         ),
+        (
+            2 * error.square().mean(),
+            "This is twice the mean over all entries, which is the squared norm for points in the "
+            "plane only. Sum over the event, whatever its shape.",
+        ),
+        (
+            error.square().flatten(1).mean(dim=1).sum(),
+            "Sum and mean are swapped: *sum* over the event, *mean* over the batch.",
+        ),
         (error.square().sum(), "This is a sum over the batch, too. There, take the mean."),
+        (
+            error.norm() / len(t),
+            "This is one norm over the whole batch. Square, and sum over each event, first.",
+        ),
+        (wanted.sqrt(), "This is the root of the loss. Leave it out: only squares are needed."),
+        (
+            error.norm(dim=-1).mean(),
+            "This is the mean of the norms of the last axis. Flatten each event, and square.",
+        ),
         (
             error.flatten(1).norm(dim=1).mean(),
             "This is the mean of the norms. Their squares are needed: only the least squares lead "
@@ -85,16 +106,25 @@ def expect_loss(
         ),
         (wanted / 2, "There is a factor 1/2 too much."),
         (
+            wanted * len(t) / max(len(t) - 1, 1),
+            "This divides by n - 1. Here the mean over the batch divides by n.",
+        ),
+        (
             error.mean(dim=0).square().sum(),
             "This squares the mean error of the batch, where errors cancel. Square first.",
         ),
-        *(
-            ((each - waves(place, t)).square().flatten(1).sum(dim=1).mean(), hint)
-            for each, hint in targets
-        ),
     ]
+    for each, hint in targets:
+        squares = (each - waves(place, t)).square().flatten(1)
+        mistakes.append((squares.sum(dim=1).mean(), hint))
+        mistakes.append((squares.mean(), f"{hint} And over the event, take the sum."))
     expect_close(loss, wanted, mistakes, name="The loss", tolerance=1e-4)
-    if not result.requires_grad:
+    if velocity.weight.grad is not None:
+        raise Wrong(
+            "The value is right, but your loss calls `backward` itself, so each gradient would "
+            "count twice. Leave `backward` to the training loop."
+        )
+    if constant:
         raise Wrong(
             "The value is right, but it carries no gradient, so nothing can be learned from it. "
             "Look for `no_grad`, `detach` or `.item()`."

@@ -21,13 +21,15 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
 
     The work runs in a thread of its own, so that even a sleeping or blocked answer cannot hold up
     the caller. What it raises is raised here. It draws its random numbers from a copy of PyTorch's
-    global generator, which the caller gets back as it was.
+    global generator, and makes float32 tensors unless it says otherwise; the caller gets both
+    settings back as they were. (Only a single call into C that never ends cannot be stopped.)
 
     Raises:
         TimeLimitExceeded: the work took longer.
     """
-    value, error = [], []
+    value, error, done = [], [], threading.Event()
     device = torch.get_default_device()  # a thread starts with the default of its own
+    dtype = torch.get_default_dtype()
 
     def target() -> None:
         try:
@@ -37,17 +39,21 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
             error.append(RuntimeError("the answer raises KeyboardInterrupt"))
         except BaseException as raised:
             error.append(raised)
+        finally:
+            done.set()
 
     worker = threading.Thread(target=target, daemon=True)
     with torch.random.fork_rng():
+        torch.set_default_dtype(torch.float32)
         worker.start()
         try:
-            worker.join(seconds)
+            done.wait(seconds)  # not `join`: interrupted by Ctrl-C, it takes the thread for ended
         finally:
-            if worker.is_alive():
+            if not done.is_set():
                 stop = ctypes.py_object(TimeLimitExceeded)
                 ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(worker.ident), stop)
-                worker.join(1.0)
+                done.wait(1.0)
+            torch.set_default_dtype(dtype)
     if value:
         return value[0]
     raise error[0] if error else TimeLimitExceeded

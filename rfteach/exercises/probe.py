@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rfteach.exercises.answers import Wrong
+from rfteach.exercises.answers import DTYPE, Wrong
 
 
 class Probe(nn.Module):
@@ -20,27 +21,41 @@ class Probe(nn.Module):
         points: the points of each call.
     """
 
-    def __init__(self, field: Callable[[Tensor, Tensor], Tensor]):
+    def __init__(self, field: Callable[[Tensor, Tensor], Tensor], like: Tensor, name="velocity"):
         super().__init__()
-        self.field = field
-        self.weight = nn.Parameter(torch.ones(()))  # so that gradients show
+        self.field, self.name = field, name
+        self.weight = nn.Parameter(torch.ones((), dtype=like.dtype))  # so that gradients show
         self.times: list[float] = []
         self.points: list[Tensor] = []
+        self._event = like.shape[1:]
         self._graphs: list[bool] = []
 
     def forward(self, x: Any, t: Any) -> Tensor:
         """Return the field at points x (batch, *event) and times t (batch,)."""
+        called = f"The {self.name} was called with"
         if not isinstance(x, Tensor) or not isinstance(t, Tensor):
-            wrong = "x" if not isinstance(x, Tensor) else "t"
-            value = x if wrong == "x" else t
+            wrong, value = ("t", t) if isinstance(x, Tensor) else ("x", x)
             raise Wrong(
-                f"The velocity was called with {wrong} = {value!r}, but it takes tensors: points x "
-                f"and one time for each, shape (batch,), such as `torch.full((len(x),), t)`."
+                f"{called} {wrong} = {reprlib.repr(value)}, but it takes tensors: points x and one "
+                f"time for each, shape (batch,), such as `torch.full((len(x),), t)`."
+            )
+        if x.ndim == 1 and t.shape[1:] == self._event:
+            raise Wrong(f"{called} the times first. It takes the points, and then the times.")
+        if x.shape[1:] != self._event:
+            raise Wrong(
+                f"{called} points of shape {tuple(x.shape)}, but they should be (batch, "
+                f"{', '.join(map(str, self._event))}). Feed points as they are: a network for "
+                f"images needs their shape."
             )
         if t.shape != x.shape[:1]:
             raise Wrong(
-                f"The velocity was called with t of shape {tuple(t.shape)} for {len(x)} points. It "
-                f"takes one time for each point, shape ({len(x)},)."
+                f"{called} t of shape {tuple(t.shape)} for {len(x)} points. It takes one time for "
+                f"each point, shape ({len(x)},)."
+            )
+        if x.dtype != self.weight.dtype:
+            raise Wrong(
+                f"{called} points whose dtype is {x.dtype}, but its weights have "
+                f"{self.weight.dtype}, as the points that go in. {DTYPE}"
             )
         self._graphs.append(x.requires_grad)
         self.times.append(t.detach().double().mean().item())
@@ -63,11 +78,21 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
     made = probe.evaluations
     if made == evaluations:
         return
-    hint = "Is the velocity not used at all, or kept from an earlier call?"
-    if 0 < abs(made - evaluations) <= 2 and made:
-        hint = "Count the steps as the gaps between posts, not the posts."
-    elif made % evaluations == 0 and made:
+    if made == 0:
+        hint = "The velocity is not used at all."
+    elif made == 1:
+        hint = "Is the number of steps ignored, or the velocity of the first call kept?"
+    elif abs(made - evaluations) <= max(1, evaluations // 8):  # about a step
+        hint = (
+            "Count the steps as the gaps between posts, not the posts, and in whole numbers: a "
+            "loop over times that are added up may make one too many or too few."
+        )
+    elif made % evaluations == 0:
         hint = f"That is {made // evaluations} for each one that is needed."
+    elif made < evaluations:
+        hint = "Is the number of steps ignored, or a velocity kept from an earlier call?"
+    else:
+        hint = "Is the number of steps ignored?"
     raise Wrong(
         f"Evaluations of the velocity: {evaluations} are needed, but yours made {made}. {hint}"
     )
@@ -75,8 +100,13 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
 
 def expect_without_gradient(result: Any, probe: Probe) -> None:
     """Raise Wrong if a sampler kept the graph for gradients, though it may cut it in the end."""
+    if not probe.weight.requires_grad:
+        raise Wrong(
+            "Your sampler freezes the weights of the velocity, so that no training works after it. "
+            "Sample under `torch.no_grad()`, which leaves them as they are."
+        )
     if probe.kept_gradients or (isinstance(result, Tensor) and result.requires_grad):
         raise Wrong(
-            "The samples are right, but they still carry gradients from step to step: the memory "
-            "of every step is kept. Sample under `torch.no_grad()`."
+            "The samples are right, but the run recorded what a gradient would need, and the "
+            "memory for that grows with each step. Sample under `torch.no_grad()`."
         )

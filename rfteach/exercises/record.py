@@ -21,7 +21,7 @@ def read_record() -> dict[str, dict]:
     """Return what is known of each exercise that was tried, by number.
 
     Raises:
-        ValueError: the file is damaged.
+        ValueError: the file is damaged or cannot be read.
     """
     path = record_file()
     if not path.exists():
@@ -29,7 +29,7 @@ def read_record() -> dict[str, dict]:
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
         return {number: dict(entry) for number, entry in entries.items()}
-    except (ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"the record of your progress, {path}, cannot be read ({error}); "
             f"delete it to start anew"

@@ -36,7 +36,7 @@ class Table:
         def test_wrong(number, hint, answers):
             verdict = check(number, *answers, record=False)
             assert verdict.attempted and not verdict.passed, verdict
-            assert hint in verdict.message
+            assert hint in verdict.message, verdict
 
         def test_there_are_enough():
             mine = {number for number in exercises() if number.startswith(f"{self.chapter}.")}

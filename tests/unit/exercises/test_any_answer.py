@@ -167,11 +167,11 @@ def test_a_prediction_may_be_any_kind_of_number(value):
 
 
 def test_the_message_names_the_line_that_raised():
-    def one_step(velocity, z0):
+    def answer(velocity, z0):
         half = z0 / 2
         return half + velocity(z0, nonsense)  # noqa: F821
 
-    message = check("6.1", one_step, record=False).message
+    message = check("6.1", answer, record=False).message
     assert "NameError" in message and "return half + velocity(z0, nonsense)" in message
 
 
@@ -202,15 +202,65 @@ def test_a_check_leaves_the_random_numbers_of_the_reader_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
+def test_ctrl_c_stops_the_answer(run_python):
+    program = """if True:
+        import os, signal, threading, time
+        from rfteach.exercises import check
+
+        def runs_forever(velocity, z0):
+            while True:
+                pass
+
+        press = lambda: os.kill(os.getpid(), signal.SIGINT)
+        threading.Timer(1.0, press).start()
+        try:
+            check("6.1", runs_forever, record=False)
+        except KeyboardInterrupt:
+            time.sleep(0.5)
+            print("threads:", threading.active_count())
+    """
+    done = run_python(program)
+    assert done.stdout == "threads: 1\n", done.stderr
+
+
+def one_step(velocity, z0):
+    with torch.no_grad():
+        return z0 + velocity(z0, torch.zeros(len(z0)))
+
+
+def one_step_in_double_precision(velocity, z0):
+    torch.set_default_dtype(torch.float64)
+    return one_step(velocity, z0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_default_dtype_of_the_reader_neither_matters_nor_changes(dtype):
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(dtype)
+        assert check("6.1", one_step, record=False).passed
+        check("6.1", one_step_in_double_precision, record=False)
+        assert torch.get_default_dtype() == dtype
+    finally:
+        torch.set_default_dtype(before)
+
+
+def test_a_long_error_is_cut():
+    def answer(velocity, z0):
+        raise ValueError("many words " * 1000)
+
+    assert len(check("6.1", answer, record=False).message) < 600
+
+
 def test_an_answer_sees_the_default_device_of_the_reader():
     seen = []
 
-    def one_step(velocity, z0):
+    def answer(velocity, z0):
         seen.append(torch.zeros(1).device.type)
         return z0
 
     with torch.device("meta"):
-        check("6.1", one_step, record=False)
+        check("6.1", answer, record=False)
     assert seen == ["meta"]
 
 

@@ -47,7 +47,7 @@ def sweep(sign, clock):
 table.wrong("1.1", "forward flow", sweep(1, lambda i, n: i / n))
 table.wrong("1.1", "clock runs up from 0", sweep(-1, lambda i, n: i / n))
 table.wrong("1.1", "dt is negative", sweep(1, lambda i, n: 1 - i / n))
-table.wrong("1.1", "1/N too early", sweep(-1, lambda i, n: 1 - (i + 1) / n))
+table.wrong("1.1", "takes the time at its end", sweep(-1, lambda i, n: 1 - (i + 1) / n))
 table.wrong("1.1", "with both ends", sweep(-1, lambda i, n: 1 - i / max(n - 1, 1)))
 table.wrong("1.1", "not used at all", lambda velocity, x1, steps: x1)
 table.wrong("1.1", "stands still at 1", sweep(-1, lambda i, n: 1.0))
@@ -228,5 +228,99 @@ table.wrong("1.4", "p_1 is another one", changed(lambda z0, z1, d, n: log_normal
 table.wrong("1.4", "not at z1", changed(lambda z0, z1, d, n: log_normal(z1) - d))
 table.wrong("1.4", "Return two things", lambda velocity, z0, steps: z0)
 table.wrong("1.4", "has shape ()", changed(lambda z0, z1, d, n: (log_normal(z0) - d).mean()))
+
+# What readers of the book answered
+
+
+def keeps(answer, key):
+    """Make an answer that returns its old result when `key(arguments)` comes again."""
+    known = {}
+    return lambda *arguments: known.setdefault(key(arguments), answer(*arguments))
+
+
+def flat(answer):
+    """Make an answer that feeds flattened images to the velocity."""
+    return lambda velocity, x, n: answer(velocity, x.flatten(1), n).reshape(x.shape)
+
+
+@table.wrong("1.1", "in whole numbers")
+def with_a_clock_of_floats(velocity, x1, steps):
+    t = 1.0
+    while t > 0:
+        x1 = x1 - velocity(x1, times(x1, t)) / steps
+        t -= 1 / steps
+    return x1
+
+
+table.wrong("1.1", "stands still at 0", sweep(-1, lambda i, n: 0.0))
+table.wrong("1.1", "the steps must subtract", sweep(1, lambda i, n: 1 - (i + 1) / n))
+table.wrong(
+    "1.1", "have another length", lambda v, x, n: sweep(-n, lambda i, n: 1 - i / n)(v, x, n)
+)
+table.wrong("1.1", "number of steps ignored", lambda v, x, n: x - v(x, times(x, 1.0)))
+table.wrong("1.1", "number of steps ignored", lambda v, x, n: with_a_falling_clock(v, x, 10))
+table.wrong("1.1", "the times first", lambda v, x, n: x - v(times(x, 1.0), x) / n)
+table.wrong("1.1", "Feed points as they are", flat(with_a_falling_clock))
+table.wrong("1.1", "is off by", keeps(with_a_falling_clock, lambda given: given[1].shape))
+table.wrong("1.2", "does not add", 1 + 2 * (math.pi / 8) ** 2)
+table.wrong("1.3", "shift b is lost", lambda x, t, a, b: (a - 1) * x / (1 + (a - 1) * t[:, None]))
+table.wrong(
+    "1.3", "to t b, not to b", lambda x, t, a, b: (a - 1) * (x - b) / (1 + (a - 1) * t[:, None]) + b
+)
+table.wrong("1.3", "that is left at x", lambda x, t, a, b: a * start_of_line(x, t, a, b) + b - x)
+table.wrong("1.3", "time is flipped", lambda x, t, a, b: simplified(x, 1 - t, a, b))
+table.wrong("1.3", "may be 0", lambda x, t, a, b: (x - start_of_line(x, t, a, b)) / t[:, None])
+table.wrong(
+    "1.3",
+    "is off by",
+    lambda x, t, a, b: ((a - 1) * x + b) / (1 + (a - 1) * t[:, None]).clamp(min=0.3),
+)
+
+
+def of_the_mean(v, z):
+    return len(z) ** -1 * by_autograd(v, z)
+
+
+@table.wrong("1.4", "divergence at its end")
+def with_the_divergence_at_the_end(velocity, z0, steps):
+    z, total = z0, 0
+    for i in range(steps):
+        z = z + velocity(z, times(z, i / steps)) / steps
+        end = z.detach().requires_grad_()
+        total = total + by_autograd(velocity(end, times(z, (i + 1) / steps)), end) / steps
+    return z, log_normal(z0) - total
+
+
+@table.wrong("1.4", "change of its logarithm")
+def with_the_density_itself(velocity, z0, steps):
+    z, p = z0, log_normal(z0).exp()
+    for i in range(steps):
+        z = z.detach().requires_grad_()
+        v = velocity(z, times(z, i / steps))
+        p = p * (1 - by_autograd(v, z) / steps)
+        z = z + v / steps
+    return z.detach(), p.log()
+
+
+@table.wrong("1.4", "requires_grad_")
+def with_gradients_of_the_caller_on(velocity, z0, steps):
+    z0.requires_grad_()
+    return with_autograd(velocity, z0, steps)
+
+
+table.wrong(
+    "1.4", "number of points", changed(lambda z0, z1, d, n: log_normal(z0) - d, of_the_mean)
+)
+table.wrong(
+    "1.4",
+    "of one dimension",
+    changed(lambda z0, z1, d, n: log_normal(z0) + math.log(2 * math.pi) / 2 - d),
+)
+table.wrong(
+    "1.4",
+    "factor 1/2 in its exponent",
+    changed(lambda z0, z1, d, n: 2 * log_normal(z0) + math.log(2 * math.pi) - d),
+)
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()

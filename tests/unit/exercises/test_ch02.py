@@ -235,9 +235,13 @@ def from_the_mean_of_the_noise(x, t):
     return (x - noise) / time
 
 
+def with_clamped_times(x, t):
+    return mean_of_data(x, t.clamp(max=0.99))
+
+
 # 2.3: the share of paths
 
-for value in (2 / 3, 0.66, 0.7, torch.tensor(0.667), torch.tensor([2 / 3]).double()):
+for value in (2 / 3, 0.66, 0.69, torch.tensor(0.667), torch.tensor([2 / 3]).double()):
     table.right("2.3", value)
 table.wrong("2.3", "as many pairs of each kind", 0.0)
 table.wrong("2.3", "as many pairs of each kind", 0.02)
@@ -349,6 +353,44 @@ table.wrong(
 def dividing_in_place(denoiser, x, t):
     way = denoiser(x, t) - x
     return way / column(t.neg_().add_(1), x)
+
+
+# What readers of the book answered
+
+
+def flat(denoiser, x, t):
+    data = denoiser(x.flatten(1), t).reshape(x.shape)
+    return (data - x) / (1 - column(t, x))
+
+
+table.wrong("2.1", "Yours returned 3", lambda x0, x1, s: (*with_the_package(x0, x1, s), s))
+table.wrong(
+    "2.1", "do not shuffle", other(lambda x0, x1, s: s * x0 + (1 - s) * x1[torch.randperm(len(x1))])
+)
+table.wrong("2.1", "left to the data", other(target=lambda x0, x1, s: s * (x1 - x0)))
+table.wrong("2.1", "may be 0", other(target=lambda x0, x1, s: (s * x0 + (1 - s) * x1 - x1) / s))
+table.wrong(
+    "2.2",
+    "flipped in the weights",
+    lambda x, t: velocity_to(torch.tanh((1 - t[:, None]) * x / t[:, None] ** 2), x, t),
+)
+table.wrong(
+    "2.2",
+    "without t^2",
+    lambda x, t: velocity_to(
+        torch.tanh(t[:, None] * x / ((1 - t[:, None]) ** 2 + t[:, None] ** 2)), x, t
+    ),
+)
+table.wrong(
+    "2.2",
+    "is off by",
+    lambda x, t: velocity_to(with_clamped_times(x, t), x, t.clamp(max=0.99)),
+)
+table.wrong("2.3", "keep their order", 0.7)
+table.wrong("2.4", "Feed points as they are", flat)
+table.wrong("2.4", "The denoiser was called with the times first", lambda d, x, t: d(t, x))
+table.wrong("2.4", "is off by", converted(lambda data, x, t: (data - x) / (1 - t).clamp(min=0.03)))
+table.wrong("2.4", "may be 0", converted(lambda data, x, t: (x - (x - t * data) / (1 - t)) / t))
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

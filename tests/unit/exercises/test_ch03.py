@@ -148,7 +148,7 @@ def interpolating_in_place(velocity, x0, x1, t):
     return usual(target - velocity(x0.add_(column(t, x0) * target), t))
 
 
-@table.wrong("3.1", "called with t of shape")
+@table.wrong("3.1", "called with the times first")
 def with_place_and_time_swapped(velocity, x0, x1, t):
     return usual(x1 - x0 - velocity(t, between(x0, x1, t)))
 
@@ -243,15 +243,13 @@ def wrong_sampler(hint, sampler):
     table.wrong("3.2", hint, reversed_by_hand, sampler)
 
 
-wrong_sampler("It must subtract", sweep(sign=1))
+wrong_sampler("dt is negative: subtract", sweep(sign=1))
 wrong_sampler("The clock runs up from 0", sweep(clock=lambda i, n: i / n))
-wrong_sampler("book's own sampler", sweep(sign=1, clock=lambda i, n: i / n))
-wrong_sampler("book's own sampler", lambda w, x0, steps: rf.euler(w, x0, steps=steps).end)
+wrong_sampler("the forward flow", sweep(sign=1, clock=lambda i, n: i / n))
+wrong_sampler("the forward flow", lambda w, x0, steps: rf.euler(w, x0, steps=steps).end)
 wrong_sampler("time at its end", sweep(clock=lambda i, n: 1 - (i + 1) / n))
 wrong_sampler("stands still", sweep(clock=lambda i, n: 1))
-wrong_sampler(
-    "N times from 1 to 0 are N - 1 steps", sweep(clock=lambda i, n: torch.linspace(1, 0, n)[i])
-)
+wrong_sampler("from 1 to 0 with both ends", sweep(clock=lambda i, n: torch.linspace(1, 0, n)[i]))
 wrong_sampler("lasts 1/N", sweep(dt=lambda n: 1))
 wrong_sampler("lasts 1/N", sweep(dt=lambda n: 1 / (n + 1)))
 wrong_sampler("Count the steps", sweep(count=lambda n: n - 1))
@@ -261,7 +259,9 @@ wrong_sampler("takes tensors", lambda w, x0, steps: x0 - w(x0, 1.0))
 wrong_sampler("one time for each point", lambda w, x0, steps: x0 - w(x0, torch.tensor(1.0)))
 wrong_sampler("one time for each point", lambda w, x0, steps: x0 - w(x0, torch.ones(len(x0), 1)))
 wrong_sampler("is on meta", lambda w, x0, steps: sweep()(w, x0, steps).to("meta"))
-wrong_sampler("has dtype torch.float32", lambda w, x0, steps: sweep()(w, x0.float(), steps))
+wrong_sampler(
+    "points whose dtype is torch.float32", lambda w, x0, steps: sweep()(w, x0.float(), steps)
+)
 wrong_sampler("noise that it was given", lambda w, x0, n: sweep()(w, torch.randn_like(x0), n))
 wrong_sampler("signature", lambda w, x0: x0)
 
@@ -282,7 +282,7 @@ def always_asking_at_the_start(w, x0, steps):
 
 
 wrong_sampler("in place", in_place)
-wrong_sampler("where the points are now", always_asking_at_the_start)
+wrong_sampler("where the points were at first", always_asking_at_the_start)
 
 
 # 3.3: floor(delta, dim)
@@ -359,7 +359,7 @@ table.wrong("3.4", "D: other times only change how often", "ABDE")
 table.wrong("3.4", "F: noise with mean zero", ["B", "E", "F"])
 table.wrong("3.4", "B: absolute values", "ACDF")
 table.wrong("3.4", "E: weighting by its length", "")
-table.wrong("3.4", "G is none", "BEG")
+table.wrong("3.4", "yours are 'BEG'", "BEG")
 table.wrong("3.4", "Give the letters", 25)
 
 
@@ -378,6 +378,68 @@ def with_backward_inside(velocity, x0, x1, t):
     loss = loss_of(velocity(interpolation.interpolate(x0, x1, t), t), x1 - x0)
     loss.backward()
     return loss
+
+
+# What readers of the book answered
+
+table.wrong("3.1", "do not shuffle", loss(place=lambda x0, x1, t: x0 + t * (x1.roll(1, 0) - x0)))
+table.wrong("3.1", "swapped", loss(lambda e: e.square().flatten(1).mean(1).sum()))
+table.wrong("3.1", "in the plane only", loss(lambda e: 2 * e.square().mean()))
+table.wrong("3.1", "one norm over the whole batch", loss(lambda e: e.norm() / len(e)))
+table.wrong("3.1", "root of the loss", loss(lambda e: usual(e).sqrt()))
+table.wrong("3.1", "norms of the last axis", loss(lambda e: e.norm(dim=-1).mean()))
+table.wrong("3.1", "divides by n - 1", loss(lambda e: usual(e) * len(e) / (len(e) - 1)))
+table.wrong("3.1", "not the place between", loss(target=lambda x0, x1, t: x0 + t * (x1 - x0)))
+table.wrong("3.1", "take the sum", loss(lambda e: e.square().mean(), target=lambda x0, x1, t: x1))
+table.wrong("3.1", "no gradient", loss(lambda e: torch.tensor(usual(e).item())))
+
+
+@table.wrong("3.1", "count twice")
+def with_backward_inside_and_kept(velocity, x0, x1, t):
+    error = usual(x1 - x0 - velocity(between(x0, x1, t), t))
+    error.backward(retain_graph=True)
+    return error
+
+
+class Remembers:
+    """A sampler that goes on from its last samples when the shape is the same."""
+
+    x = None
+
+    @torch.no_grad()
+    def __call__(self, w, x0, steps):
+        if self.x is None or self.x.shape != x0.shape:
+            self.x = x0
+        self.x = sweep()(w, self.x, steps)
+        return self.x
+
+
+def leaving_gradients_off(w, x0, steps):
+    torch.set_grad_enabled(False)
+    return sweep()(w, x0, steps)
+
+
+def freezing_the_network(w, x0, steps):
+    for p in w.parameters():
+        p.requires_grad_(False)
+    return sweep()(w, x0, steps)
+
+
+wrong_sampler("noise that it was given", Remembers())
+wrong_sampler("leaves them off", leaving_gradients_off)
+wrong_sampler("freezes the weights", freezing_the_network)
+wrong_sampler(
+    "Feed points as they are", lambda w, x0, n: sweep()(w, x0.flatten(1), n).view(x0.shape)
+)
+wrong_sampler("stands still at 0", sweep(clock=lambda i, n: 0))
+wrong_sampler("number of steps ignored", lambda w, x0, steps: sweep()(w, x0, 50))
+for factor in (0.5, 2):
+    table.wrong("3.3", "too much", lambda delta, dim, f=factor: f * dim * delta * math.atan(delta))
+table.wrong("3.3", "not a logarithm", lambda delta, dim: dim * math.log(1 + delta**2))
+table.wrong("3.3", "du / delta", lambda delta, dim: dim * delta**2 * math.atan(delta))
+table.wrong("3.3", "not d^2", lambda delta, dim: dim**2 * delta * math.atan(delta))
+table.right("3.3", lambda delta, dim: float(f"{dim * delta * math.atan(delta):.5g}"))
+table.wrong("3.4", "yours are 'none'", "none")
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -144,22 +144,28 @@ table.wrong("4.1", "This is Heun's method", sampler(heun_step))
 table.wrong("4.1", "This is Heun's method", lambda v, x, n: rf.heun(v, x, steps=n).end)
 table.wrong("4.1", "stops after half of it", sampler(half_of_the_step))
 table.wrong("4.1", "opposite direction", sampler(backward_trial))
-table.wrong("4.1", "without dt", sampler(without_dt_in_the_trial))
-table.wrong("4.1", "the times 0, 0.5, 0.2, 0.7", sampler(clock_half_on))
-table.wrong("4.1", "the times 0, 0.1, 0.25, 0.35", sampler(midpoint_step, lambda i, n: i / (n - 1)))
-table.wrong("4.1", "the times 0.2, 0.3, 0.4, 0.5", sampler(midpoint_step, lambda i, n: (i + 1) / n))
-table.wrong("4.1", "the times 0, 0.1, 0, 0.1", sampler(midpoint_step, lambda i, n: 0))
-table.wrong("4.1", "10 are needed", sampler(midpoint_step, count=lambda n: n - 1))
-table.wrong("4.1", "10 are needed", sampler(midpoint_step, count=lambda n: n + 1))
-table.wrong("4.1", "10 are needed", lambda v, x, n: rf.rk4(v, x, steps=n).end)
+table.wrong("4.1", "There dt is forgotten", sampler(without_dt_in_the_trial))
+table.wrong("4.1", "the times 0, 0.125, 0.25, 0.375", sampler(clock_half_on))
+table.wrong(
+    "4.1", "the times 0, 0.0625, 0.143, 0.205", sampler(midpoint_step, lambda i, n: i / (n - 1))
+)
+table.wrong(
+    "4.1", "the times 0.125, 0.188, 0.25, 0.312", sampler(midpoint_step, lambda i, n: (i + 1) / n)
+)
+table.wrong("4.1", "the times 0, 0, 0, 0", sampler(midpoint_step, lambda i, n: 0))
+table.wrong("4.1", "16 are needed", sampler(midpoint_step, count=lambda n: n - 1))
+table.wrong("4.1", "16 are needed", sampler(midpoint_step, count=lambda n: n + 1))
+table.wrong("4.1", "16 are needed", lambda v, x, n: rf.rk4(v, x, steps=n).end)
 table.wrong("4.1", "no_grad", sampler(midpoint_step).__wrapped__)
 table.wrong("4.1", "is on meta", lambda v, x, n: sampler(midpoint_step)(v, x, n).to("meta"))
 table.wrong(
-    "4.1", "has dtype torch.float32", lambda v, x, n: sampler(midpoint_step)(v, x.float(), n)
+    "4.1",
+    "points whose dtype is torch.float32",
+    lambda v, x, n: sampler(midpoint_step)(v, x.float(), n),
 )
 table.wrong("4.1", "takes tensors", lambda v, x, n: x + v(x + v(x, 0) / 2, 0.5))
 table.wrong("4.1", "one time for each point", lambda v, x, n: x + v(x, torch.zeros(len(x), 1)))
-table.wrong("4.1", "is a Trajectory", lambda v, x, n: rf.heun(v, x, steps=n))
+table.wrong("4.1", "of type Trajectory", lambda v, x, n: rf.heun(v, x, steps=n))
 table.wrong("4.1", "has shape", lambda v, x, n: rf.heun(v, x, steps=n).states)
 table.wrong(
     "4.1",
@@ -273,15 +279,17 @@ table.wrong("4.3", "estimate of the error", combined(lambda coarse, fine: coarse
 table.wrong("4.3", "error of the coarse run", combined(lambda coarse, fine: 3 * fine - 2 * coarse))
 table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: 2 * fine + coarse))
 table.wrong("4.3", "extrapolates each single step", sampler(midpoint_step))
-table.wrong("4.3", "15 are needed", combined(right, fine=lambda n: 2 * n - 1))
-table.wrong("4.3", "15 are needed", combined(right, lambda n: n + 1, lambda n: 2 * n + 1))
-table.wrong("4.3", "15 are needed", combined(right, lambda n: 2 * n, lambda n: 4 * n))
-table.wrong("4.3", "15 are needed", combined(right, lambda n: max(n // 2, 1), lambda n: n))
+table.wrong("4.3", "24 are needed", combined(right, fine=lambda n: 2 * n - 1))
+table.wrong("4.3", "24 are needed", combined(right, lambda n: n + 1, lambda n: 2 * n + 1))
+table.wrong("4.3", "24 are needed", combined(right, lambda n: 2 * n, lambda n: 4 * n))
+table.wrong("4.3", "24 are needed", combined(right, lambda n: max(n // 2, 1), lambda n: n))
 table.wrong(
     "4.3", "no_grad", lambda v, x, n: combined(right)(lambda *xt: v(*xt), x, n) + 0 * v.weight
 )
 table.wrong("4.3", "is on meta", lambda v, x, n: combined(right)(v, x, n).to("meta"))
-table.wrong("4.3", "has dtype torch.float32", lambda v, x, n: combined(right)(v, x.float(), n))
+table.wrong(
+    "4.3", "points whose dtype is torch.float32", lambda v, x, n: combined(right)(v, x.float(), n)
+)
 table.wrong("4.3", "one time for each point", lambda v, x, n: x + v(x, torch.tensor(0.0)))
 table.wrong(
     "4.3",
@@ -298,7 +306,7 @@ def starting_the_fine_run_at_the_coarse_end(velocity, x0, steps):
 
 table.wrong(
     "4.3",
-    "the times 0.1, 0.2, 0.3",
+    "the times 0, 0.0625, 0.125, 0.125, 0.188",
     lambda v, x, n: 2 * sampler(euler_step, lambda i, m: (i + 1) / m)(v, x, 2 * n) - run(v, x, n),
 )
 
@@ -393,7 +401,7 @@ right_euler = on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, a)))
 wrong_euler("takes equal steps", lambda v, x, times: run(v, x, len(times) - 1))
 wrong_euler("the time at its end", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, b))))
 wrong_euler(
-    "the times 0.02, 0.1", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, (a + b) / 2)))
+    "the times 0.00781, 0.0391", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, (a + b) / 2)))
 )
 wrong_euler("opposite direction", on_grid(lambda v, x, a, b: x + (a - b) * v(x, now(x, a))))
 wrong_euler("to the next", on_grid(lambda v, x, a, b: x + b * v(x, now(x, a))))
@@ -402,10 +410,12 @@ wrong_euler("one time for each point", on_grid(lambda v, x, a, b: x + (b - a) * 
 wrong_euler("takes tensors", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a.item())))
 wrong_euler("no_grad", right_euler.__wrapped__)
 wrong_euler("is on meta", lambda v, x, times: right_euler(v, x, times).to("meta"))
-wrong_euler("has dtype torch.float32", lambda v, x, times: right_euler(v, x.float(), times))
-wrong_euler("5 are needed", lambda v, x, times: run(v, x, len(times)))
-wrong_euler("5 are needed", lambda v, x, times: right_euler(v, x, times[:-1]))
-wrong_euler("5 are needed", lambda v, x, times: right_euler(v, x, times[1:]))
+wrong_euler(
+    "points whose dtype is torch.float32", lambda v, x, times: right_euler(v, x.float(), times)
+)
+wrong_euler("8 are needed", lambda v, x, times: run(v, x, len(times)))
+wrong_euler("8 are needed", lambda v, x, times: right_euler(v, x, times[:-1]))
+wrong_euler("8 are needed", lambda v, x, times: right_euler(v, x, times[1:]))
 wrong_euler("is None", lambda v, x, times: None)
 
 
@@ -440,7 +450,7 @@ def adding_in_place(velocity, x0, times):
 
 wrong_euler("the steps equally long", steps_of_one_length)
 wrong_euler("to the next", steps_shorter_by_a_post)
-wrong_euler("5 are needed", at_the_last_time_too)
+wrong_euler("8 are needed", at_the_last_time_too)
 wrong_euler("in place", adding_in_place)
 
 
@@ -471,13 +481,79 @@ wrong_grid("from 0 at first to 1 at last", lambda n: torch.arange(n + 1).double(
 wrong_grid("8 + 1 times", lambda n: None)
 
 
-@table.wrong("4.1", "from step to step")
+@table.wrong("4.1", "what a gradient would need")
 def midpoint_with_the_graph_cut_at_the_end(velocity, x0, steps):
     x = x0
     for i in range(steps):
         trial = x + velocity(x, x.new_full((len(x),), i / steps)) / (2 * steps)
         x = x + velocity(trial, x.new_full((len(x),), (i + 0.5) / steps)) / steps
     return x.detach()
+
+
+# What readers of the book answered
+
+
+def over(times):
+    """Make a midpoint method that takes its steps over `times(n)`."""
+
+    @torch.no_grad()
+    def answer(velocity, x0, steps):
+        for t in times(steps):
+            x0 = midpoint_step(velocity, x0, float(t), 1 / steps)
+        return x0
+
+    return answer
+
+
+table.wrong("4.1", "in whole numbers", over(lambda n: torch.arange(0, 1, 1 / n)))
+table.wrong("4.1", "in whole numbers", over(lambda n: np.arange(0, 1, 1 / n)))
+table.wrong("4.1", "in whole numbers", over(lambda n: [i / n for i in range(int(1 / (1 / n)))]))
+table.wrong(
+    "4.1",
+    "whole step goes along the arrow. There dt",
+    sampler(lambda v, x, t, dt: x + v(euler_step(v, x, t, dt / 2), now(x, t + dt / 2))),
+)
+table.wrong(
+    "4.1", "against the arrow", sampler(lambda v, x, t, dt: 2 * x - midpoint_step(v, x, t, dt))
+)
+table.wrong("4.1", "leaves them off", lambda v, x, n: torch.set_grad_enabled(False) and None)
+table.wrong(
+    "4.1",
+    "whose dtype is torch.float64",
+    lambda v, x, n: sampler(midpoint_step)(v, x.double(), n).to(x),
+)
+table.wrong("4.2", "about what RK4 needs", instead(Heun=177))
+table.wrong("4.2", "More steps than needed", instead(RK4=230))
+table.wrong("4.2", "By the line in the plot", instead(RK4=775_511_104))
+table.wrong("4.3", "The truth does not lie", combined(lambda coarse, fine: (coarse + 2 * fine) / 3))
+table.wrong(
+    "4.3", "half of the difference", combined(lambda coarse, fine: 1.5 * fine - 0.5 * coarse)
+)
+table.wrong("4.3", "goes the wrong way", combined(lambda coarse, fine: (4 * coarse - fine) / 3))
+
+
+@table.wrong("4.3", "share their first look")
+@torch.no_grad()
+def sharing_the_first_look(velocity, x0, steps):
+    first = velocity(x0, now(x0, 0))
+    ends = []
+    for n in (steps, 2 * steps):
+        x = x0 + first / n
+        for i in range(1, n):
+            x = euler_step(velocity, x, i / n, 1 / n)
+        ends.append(x)
+    return 2 * ends[1] - ends[0]
+
+
+@torch.no_grad()
+def as_long_as_the_first(velocity, x0, times):
+    for t in times[:-1]:
+        x0 = x0 + (times[1] - times[0]) * velocity(x0, now(x0, t))
+    return x0
+
+
+wrong_euler("as long as the first", as_long_as_the_first)
+wrong_grid("first step is no shorter", lambda n: 0.5 + 0.5 * (2 * equal(n) - 1) ** 3)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

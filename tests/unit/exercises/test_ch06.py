@@ -119,7 +119,9 @@ table.wrong(
 )
 table.wrong("6.1", "backward", lambda velocity, z0: z0 - velocity(z0, times(z0, 0.0)))
 table.wrong("6.1", "backward", lambda velocity, z0: z0 - velocity(z0, times(z0, 1.0)))
-table.wrong("6.1", "still carry gradients", lambda velocity, z0: z0 + velocity(z0, times(z0, 0.0)))
+table.wrong(
+    "6.1", "what a gradient would need", lambda velocity, z0: z0 + velocity(z0, times(z0, 0.0))
+)
 table.wrong("6.1", "takes tensors", lambda velocity, z0: z0 + velocity(z0, 0.0))
 table.wrong(
     "6.1", "one time for each point", lambda velocity, z0: z0 + velocity(z0, torch.zeros(1))
@@ -209,7 +211,7 @@ def against(target):
 
 
 table.wrong("6.2", "a place. It is added", against(lambda z0, z1: z1))
-table.wrong("6.2", "points back", against(lambda z0, z1: z0 - z1))
+table.wrong("6.2", "A sign is wrong", against(lambda z0, z1: z0 - z1))
 table.wrong("6.2", "sign of z0", against(lambda z0, z1: z0 + z1))
 table.wrong(
     "6.2",
@@ -382,6 +384,33 @@ def over_the_times(teacher, x, t, h):
 @table.wrong("6.4", "has shape (4,)")
 def of_one_point(teacher, x, t, h):
     return by_both_steps(teacher, x, t, h)[0] if len(x) == 4 else by_both_steps(teacher, x, t, h)
+
+
+# What readers of the book answered
+
+table.wrong("6.1", "stops half way", lambda v, z: (z + 0.5 * v(z, times(z, 0.0))).detach())
+table.wrong("6.1", "twice as far", lambda v, z: (z + 2 * v(z, times(z, 0.0))).detach())
+table.wrong("6.1", "other points than z0", lambda v, z: (z + v(-z, times(z, 0.0))).detach())
+table.wrong("6.1", "t = 1e-05", step_at(1e-5))
+table.wrong("6.2", "take the sum", lambda s, z0, z1: F.mse_loss(s(z0, times(z0, 0.0)), z1))
+table.wrong("6.2", "root of the loss", reduced(lambda d: squares(d).mean().sqrt()))
+
+
+@table.wrong("6.2", "once for the whole batch")
+def of_one_point_at_a_time(student, z0, z1):
+    rows = zip(z0.split(1), z1.split(1), strict=True)
+    return torch.cat([squares(miss(student, a, b)) for a, b in rows]).mean()
+
+
+table.wrong("6.4", "not t + h/2", from_velocities(mean, time=0.5))
+table.wrong("6.4", "whole first one", from_velocities(mean, place=0.5, time=0.5))
+table.wrong("6.4", "where the first one ended, and", from_velocities(mean, place=0, time=2))
+table.wrong("6.4", "A sign is wrong", from_velocities(lambda a, b, h, x: (a - b) / 2))
+table.wrong(
+    "6.4", "Take off the start", from_velocities(lambda a, b, h, x: (x + h * (a + b)) / 2 / h)
+)
+table.wrong("6.4", "second velocity alone", lambda teacher, x, t, h: teacher(x, t + h))
+table.wrong("6.4", "Divide the whole way", from_velocities(lambda a, b, h, x: 2 * mean(a, b, h, x)))
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -17,21 +17,22 @@ table = Table(7)
 
 # 7.1: the straightness of the flow to one blob
 
-table.right("7.1", 2 - math.pi / 2)
-table.right("7.1", 0.43)
-table.right("7.1", torch.tensor(0.4292))
-table.right("7.1", np.float64(0.42))
+V = 0.4 * math.pi
+table.right("7.1", 1.6 - V)
+table.right("7.1", 0.35)
+table.right("7.1", torch.tensor(0.3434))
+table.right("7.1", np.float64(0.33))
 table.wrong("7.1", "their speed changes", 0.0)
-table.wrong("7.1", "That is V", math.pi / 2)
-table.wrong("7.1", "S + V together", 2.0)
-table.wrong("7.1", "cost of the flow's own pairs. ", 0.5)
-table.wrong("7.1", "Count both coordinates", 1 - math.pi / 4)
-table.wrong("7.1", "not 1/4", 2 * 0.25 * (2 - math.pi / 2))
-table.wrong("7.1", "cost of the independent pairs", 2.5)
-table.wrong("7.1", "must go off, too", 2.5 - math.pi / 2)
-table.wrong("7.1", "with s = 1/2 and d = 2", 2 - math.pi / 4)
+table.wrong("7.1", "That is V", V)
+table.wrong("7.1", "S + V together", 1.6)
+table.wrong("7.1", "cost of the flow's own pairs. ", 0.72)
+table.wrong("7.1", "cost of the independent pairs", 2.32)
+table.wrong("7.1", "must go off, too", 2.32 - V)
+table.wrong("7.1", "not E||Z1||^2", 2.32 - 0.32 - V)
+table.wrong("7.1", "V counts both coordinates", 1.6 - V / 2)
+table.wrong("7.1", "not s^2", 1.6 - 0.16 * math.pi)
 table.wrong("7.1", "By Theorem 5", 1.39)  # the chapter's own figure
-table.wrong("7.1", "should be a finite number", "2 - pi / 2")
+table.wrong("7.1", "should be a finite number", "1.6 - 0.4 pi")
 
 
 # 7.2: other_field(x, t)
@@ -194,12 +195,13 @@ def by_jacobians(velocity, x, t):
 
 @table.right("7.3")
 def by_autograd(velocity, x, t):
-    x.requires_grad_()
-    t.requires_grad_()
+    x, t = (each.clone().requires_grad_() for each in (x, t))
     v = velocity(x, t)
     columns = []
     for k in range(2):
-        gx, gt = torch.autograd.grad(v[:, k].sum(), (x, t), retain_graph=True)
+        gx, gt = torch.autograd.grad(
+            v[:, k].sum(), (x, t), retain_graph=True, materialize_grads=True
+        )
         columns.append((gx * v).sum(dim=1) + gt)
     return torch.stack(columns, dim=1)
 
@@ -261,7 +263,7 @@ table.wrong("7.3", "diagonal of J", parts(lambda v, dt, J: dt + J.diagonal(dim1=
 table.wrong("7.3", "has shape (200,)", lambda *given: by_one_jvp(*given).norm(dim=1))
 table.wrong("7.3", "has shape ()", lambda *given: by_one_jvp(*given).square().sum(1).mean().sqrt())
 table.wrong("7.3", "has shape (200, 2, 2)", parts(lambda v, dt, J: J))
-table.wrong("7.3", "is a tuple", lambda velocity, x, t: jvp(velocity, (x, t), (x, ones(t))))
+table.wrong("7.3", "of type tuple", lambda velocity, x, t: jvp(velocity, (x, t), (x, ones(t))))
 table.wrong("7.3", "has dtype torch.float32", lambda *given: by_one_jvp(*given).float())
 table.wrong("7.3", "is on meta", lambda *given: by_one_jvp(*given).to("meta"))
 
@@ -285,12 +287,12 @@ table.wrong("7.3", "at a fixed place", difference(1e-3, 1e-3, moves=0.0))
 table.wrong("7.3", "because it moves", difference(1e-3, 1e-3, passes=0.0))
 table.wrong("7.3", "divide the difference", difference(1e-4, 1))
 table.wrong("7.3", "divide the difference", difference(1e-3, 1))
-table.wrong("7.3", "spans two steps", difference(1e-3, 2e-3))
-table.wrong("7.3", "a step of about 1e-3", difference(0.1, 0.1))
-table.wrong("7.3", "a step of about 1e-3", difference(3e-7, 3e-7))
+table.wrong("7.3", "divided by 2h", difference(1e-3, 2e-3))
+table.wrong("7.3", "about 1e-3", difference(0.1, 0.1))
+table.wrong("7.3", "about 1e-3", difference(3e-7, 3e-7))
 
 
-@table.wrong("7.3", "spans two steps")
+@table.wrong("7.3", "divided by 2h")
 def by_half_a_central_difference(velocity, x, t):
     sides = [along_the_path(velocity, x, t, step) for step in (1e-3, -1e-3)]
     return (sides[0] - sides[1]) / 1e-3
@@ -351,6 +353,58 @@ table.wrong("7.4", "Is a `return` missing?", lambda rho: None)
 table.wrong("7.4", "should be a finite number", lambda rho: f"{root(rho) * math.acos(rho):.3f}")
 table.wrong("7.4", "must be Tensor, not float", lambda rho: torch.sqrt(1 - rho**2))
 table.wrong("7.4", "crossing(0.3) should be", lambda rho: round(root(rho) * math.acos(rho), 2))
+
+
+# What readers of the book answered
+
+
+def outward(d, var):
+    """Return the velocity of a source at the center: p h has no divergence elsewhere."""
+    r2 = rf.squared_norm(d)[:, None]
+    return 0.05 * d / r2 * torch.exp(r2 / 2 / var)
+
+
+def sideways(d, var):
+    """Return a velocity with p h constant along the first axis, which nothing holds back."""
+    along = torch.exp(d[:, 1:] ** 2 / 2 / var)
+    return torch.cat([torch.zeros_like(along), along], dim=1)
+
+
+table.wrong("7.2", "without bounds", with_extra(lambda d, t, var: sideways(d, var)))
+table.wrong("7.2", "without bounds", with_extra(lambda d, t, var: outward(d, var)))
+table.wrong("7.2", "to v*, alone", lambda x, t: quarter_turn(x - t[:, None] * M))
+table.wrong("7.2", "from call to call", lambda x, t: once(x, t) + torch.randn_like(x))
+table.right("7.2", with_extra(lambda d, t, var: ((t > 0.31) & (t < 0.34)) * quarter_turn(d)))
+
+
+@table.wrong("7.3", "requires_grad_")
+def with_gradients_of_the_caller_on(velocity, x, t):
+    x.requires_grad_()
+    return by_one_jvp(velocity, x, t).detach()
+
+
+@table.wrong("7.3", "appears to not have been used")
+def where_each_field_depends_on_both(velocity, x, t):
+    x, t = (each.clone().requires_grad_() for each in (x, t))
+    v = velocity(x, t)
+    grads = [torch.autograd.grad(v[:, k].sum(), (x, t), retain_graph=True) for k in range(2)]
+    return torch.stack([(gx * v).sum(dim=1) + gt for gx, gt in grads], dim=1)
+
+
+@table.wrong("7.3", "close to the acceleration, but not equal")
+def with_times_held_in_the_unit_interval(velocity, x, t, h=1e-2):
+    v, late, early = velocity(x, t), (t + h).clamp(max=1), (t - h).clamp(min=0)
+    return (velocity(x + h * v, late) - velocity(x - h * v, early)) / (2 * h)
+
+
+table.wrong("7.3", "drowns in rounding", difference(1e-7, 1e-7))
+table.wrong("7.3", "drowns in rounding", difference(1e-10, 1e-10))
+table.wrong("7.3", "If you use finite differences", lambda *given: 1.05 * by_one_jvp(*given))
+table.wrong("7.4", "positive rho only", lambda rho: root(rho) * math.acos(abs(rho)))
+table.wrong("7.4", "does not divide", lambda rho: math.acos(rho) / root(rho))
+table.wrong("7.4", "Here c is a root", lambda rho: 2 * root(rho) * math.atan((1 - rho) / (1 + rho)))
+table.wrong("7.4", "The sign is wrong", lambda rho: -root(rho) * math.acos(rho))
+table.right("7.4", lambda rho: float(f"{root(rho) * math.acos(rho):.4g}"))
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

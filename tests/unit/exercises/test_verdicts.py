@@ -135,6 +135,14 @@ def test_a_damaged_record_is_named_and_does_not_stop_a_check(record_file, conten
         progress()
 
 
+def test_a_folder_in_place_of_the_record_is_named(record_file):
+    record_file.mkdir(parents=True)
+    verdict = check("1.1", backward)
+    assert verdict.passed and "was not kept" in verdict.message
+    with pytest.raises(ValueError, match="cannot be read"):
+        progress()
+
+
 def test_a_record_that_cannot_be_written_does_not_stop_a_check(record_file):
     record_file.parent.write_text("a file where the folder should be")
     verdict = check("1.1", backward)
