@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 import linecache
+import sysconfig
 import textwrap
 import traceback
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -25,6 +27,13 @@ DTYPE = (
 WRONG_AXIS = f"The times run along the wrong axis, and nothing warns of it. {BROADCAST}"
 
 Draw = Callable[[], Picture]
+
+# Code in these folders is not the reader's.
+FOLDERS = [
+    str(Path(__file__).parents[1]),
+    str(Path(torch.__file__).parent),
+    *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
+]
 
 
 class Right(NamedTuple):
@@ -65,8 +74,9 @@ def call(answer: Any, *arguments: Any) -> Any:
         inspect.signature(answer).bind(*arguments)
     except TypeError as error:
         raise Wrong(
-            f"The check calls your function with {len(arguments)} arguments, but it has the "
-            f"signature `{inspect.signature(answer)}` ({error}). Keep that of the exercise."
+            f"The check calls your function with {len(arguments)} argument"
+            f"{'s' * (len(arguments) != 1)}, but it has the signature "
+            f"`{inspect.signature(answer)}` ({error}). Keep that of the exercise."
         ) from error
     except ValueError:  # a function written in C tells no signature
         pass
@@ -74,11 +84,12 @@ def call(answer: Any, *arguments: Any) -> Any:
     before = [x.clone() for x in tensors]
     try:
         result = answer(*arguments)
-    except NotImplementedError as error:
-        raise NotAttempted(str(error)) from error
     except Wrong:
         raise
     except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        if isinstance(error, NotImplementedError) and _is_readers(last):
+            raise NotAttempted(str(error)) from error
         raise Wrong(_describe(error, tensors)) from error
     finally:
         left_off = not torch.is_grad_enabled()
@@ -107,12 +118,16 @@ def described(error: BaseException) -> str:
     return f"{type(error).__name__}: {textwrap.shorten(str(error), 300, placeholder=' ...')}"
 
 
+def _is_readers(frame: traceback.FrameSummary) -> bool:
+    """Say whether a frame is of the reader's own code, and not of a library."""
+    return not frame.filename.startswith(("<frozen", "<@", *FOLDERS))
+
+
 def _describe(error: Exception, tensors: Sequence[Tensor]) -> str:
     """Say what an answer raised, in which of its own lines, and on which tensors."""
     place = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        outside = ("site-packages", "rfteach", "torch", "<string>", "<frozen")
-        if not any(name in frame.filename for name in outside):
+        if _is_readers(frame):
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
             place = f", in the line `{line}`" if line else ""
             break

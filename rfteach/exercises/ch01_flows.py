@@ -34,7 +34,7 @@ def backward(backward: Any) -> Right:
         result = expect_tensor(call(backward, probe, x1, n), x1)
         expect_steps(probe, n)
         wanted, mistakes = falling(x1, n)
-        draw = pictures.clouds(wanted, result) if given.plane else None
+        draw = pictures.clouds(wanted, result)
         expect_close(result, wanted, mistakes, name="The start of the flow", draw=draw)
     return Right(
         "Only two signs changed: that of the clock and that of the step. There and back with the "

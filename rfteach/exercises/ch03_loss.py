@@ -15,19 +15,15 @@ from rfteach.exercises.answers import WRONG_AXIS, NotAttempted, Right, Wrong, ca
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.expect import expect_close, expect_tensor, expect_value
 from rfteach.exercises.expect_loss import expect_loss
-from rfteach.exercises.inputs import EVENTS, STEPS, along, along_last, inputs, waves
+from rfteach.exercises.inputs import IMAGES_FIRST, STEPS, along, along_last, inputs, waves
 from rfteach.exercises.probe import Probe, expect_steps, expect_without_gradient
 from rfteach.exercises.reference import falling, is_shuffled
-
-# Images of three channels come first: a mean over the entries of a point in the plane would be half
-# of the sum, and no mistake should look like another one.
-CASES = [(7, (3, 4, 5), torch.float64), *EVENTS]
 
 
 @exercise("3.1", "The loss, for points of any shape", "code")
 def my_loss(my_loss: Any) -> Right:
     """Check `my_loss(velocity, x0, x1, t)`."""
-    for given in inputs(CASES, seed=31):
+    for given in inputs(IMAGES_FIRST, seed=31):
         x0, x1, t = given.points(), given.points(), given.times()
         velocity = Probe(waves, x0)
         result = call(my_loss, velocity, x0, x1, t)
@@ -96,7 +92,7 @@ def _expect_loss_on_lines(
 @exercise("3.2", "Time reversed, both halves", "code")
 def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
     """Check `reversed_loss(w, x0, x1, s)` and `reversed_sampler(w, x0, steps)`."""
-    for given in inputs(CASES, seed=32):
+    for given in inputs(IMAGES_FIRST, seed=32):
         x0, x1, s = given.points(), given.points(), given.times()
         w = Probe(waves, x0, "velocity w")
         result = call(reversed_loss, w, x0, x1, s)
@@ -114,7 +110,7 @@ def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
         if not torch.equal(w.points[0], x0):
             raise Wrong("The sampler does not start with the noise that it was given, x0.")
         wanted, mistakes = falling(x0, n)
-        draw = pictures.clouds(wanted, got) if given.plane else None
+        draw = pictures.clouds(wanted, got)
         expect_close(got, wanted, mistakes, name="The sample", draw=draw)
         expect_without_gradient(result, w)
     return Right(
@@ -189,6 +185,7 @@ def changes(letters: Any) -> Right:
     if chosen - set(OPTIONS):
         raise Wrong(f"The letters are A to F, but yours are {reprlib.repr(letters)}.")
     moved = _moved(torch.get_default_device())
+    # the lines differ by 4, so that a field that moves moves far; the others move by the scatter
     right = {letter for letter, distance in moved.items() if distance > 0.2}
     found = "The run, with the lines through one place at one time: the best velocity moves for "
     found += " and ".join(sorted(right)) + ".\n"

@@ -34,7 +34,7 @@ def _expect_sample(
         for x, t in zip(probe.points, probe.times, strict=True):
             if t == 0 and not torch.equal(x, x0):
                 raise Wrong("At time 0 the points should be the noise that the sampler was given.")
-    draw = pictures.clouds(wanted, got) if x0.shape[1:] == (2,) else None
+    draw = pictures.clouds(wanted, got)
     expect_close(got, wanted, mistakes, name="The sample", draw=draw)
     expect_steps(probe, len(times))
     expect_without_gradient(result, probe)
@@ -56,7 +56,7 @@ def midpoint(midpoint: Any) -> Right:
     )
 
 
-# Order, evaluations of a step, the error wanted, and how many times that it is at 64 steps.
+# Solver, order, evaluations of a step, error wanted, and how many times that it is at 64 steps.
 TARGETS = {
     "Euler": (solvers.euler, 1, 1, 1e-3, 12),
     "Heun": (solvers.heun, 2, 2, 1e-5, 32),
@@ -84,7 +84,7 @@ def choose_steps(steps: Any) -> Right:
     raise Wrong(found)
 
 
-@functools.cache  # for a second try
+@functools.cache  # for a second try; the device keeps the results of each apart
 def _report(name: str, n: int, device: torch.device) -> tuple[bool, str]:
     """Say whether a solver has the error wanted, and if it has not, what may have misled."""
     solver, order, cost, target, ratio = TARGETS[name]
@@ -92,20 +92,23 @@ def _report(name: str, n: int, device: torch.device) -> tuple[bool, str]:
     if n * cost <= 1000:
         velocity, x0, error_of = _exact_flow(1.0, device)
         error = error_of(solver(velocity, x0, steps=n, keep="end").end)
-        found = f"{name} with {n} steps has an error of {error:.2g}, "
+        found = f"{name} with {n:g} steps has an error of {error:.2g}, "
     else:  # too long to wait for
         error = target * (best / n) ** order
-        found = f"By the line in the plot, {name} with {n} steps has an error of {error:.2g}, "
-    if 0.7 < error / target < 1.4:
+        found = f"By the line in the plot, {name} with {n:g} steps has an error of {error:.2g}, "
+    if abs(error / target - 1) <= 1 / 3:
         return True, found + f"close to {target:g}."
     guesses = [
         (64, "That is where the plot was read. Follow the line from there."),
-        (best * cost, f"That counts the evaluations: a step of {name} makes {cost} of them."),
-        (best / cost, f"A step of {name} makes {cost} evaluations, but steps are asked for."),
-        (64 * ratio**order, "N grows with a root of the ratio of the errors, not a power."),
         (best / 64, "That says how many times 64 the number of steps is."),
     ]
-    for p in (1, 2, 3, 4):
+    if order > 1:
+        guesses += [
+            (best * cost, f"That counts the evaluations: a step of {name} makes {cost} of them."),
+            (best / cost, f"A step of {name} makes {cost} evaluations, but steps are asked for."),
+            (64 * ratio**order, "N grows with a root of the ratio of the errors, not a power."),
+        ]
+    for p in {1, 2, 3, 4} - {order}:
         hint = f"Is {name} taken for a method of order {p}? It has order {order}."
         guesses.append((64 * ratio ** (1 / p), hint))
     for other, (_, p, _, _, factor) in TARGETS.items():
@@ -241,6 +244,6 @@ def _gain_of(grid: Any) -> float:
                 hint = "Your grid is so fine near t = 0 that the rest is too coarse."
             raise Wrong(
                 f"With {n} steps your grid has the error {yours:.2g}, where equal steps have "
-                f"{plain:.2g}. Half of that is possible, and more. {hint}"
+                f"{plain:.2g}. Less than half of that is possible. {hint}"
             )
     return gains[0]

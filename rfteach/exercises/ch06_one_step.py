@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from importlib.resources import files
 from typing import Any
 
@@ -13,7 +14,7 @@ from rfteach.exercises.answers import NotAttempted, Right, Wrong, call
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.expect import expect_close, expect_tensor
 from rfteach.exercises.expect_loss import expect_loss
-from rfteach.exercises.inputs import EVENTS, inputs, waves
+from rfteach.exercises.inputs import IMAGES_FIRST, inputs, waves
 from rfteach.exercises.probe import Probe, expect_without_gradient
 from rfteach.exercises.reference import at
 
@@ -62,7 +63,7 @@ def one_step(one_step: Any) -> Right:
             mistakes.append((got, late))
         elif not torch.equal(velocity.points[0], z0):
             mistakes.append((got, "The velocity was taken at other points than z0."))
-        draw = pictures.clouds(z0 + v, got) if given.plane else None
+        draw = pictures.clouds(z0 + v, got)
         expect_close(got, z0 + v, mistakes, name="The sample", draw=draw)
         if looks != 1:
             raise Wrong(often)
@@ -78,8 +79,7 @@ def one_step(one_step: Any) -> Right:
 @exercise("6.2", "The loss of a jump", "code")
 def jump_loss(jump_loss: Any) -> Right:
     """Check `jump_loss(student, z0, z1)`: the least-squares loss of one step."""
-    # Images of three channels first: for points in the plane some mistakes look alike.
-    for given in inputs([EVENTS[5], *EVENTS], seed=62):
+    for given in inputs(IMAGES_FIRST, seed=62):
         z0, z1 = given.points(), given.points()
         student = Probe(waves, z0, "student")
         zero = z0.new_zeros(len(z0))
@@ -123,14 +123,18 @@ def choice(model_and_steps: Any) -> Right:
         raise NotAttempted
     record = json.loads(files("rfteach").joinpath("ladder.json").read_text())
     names = list(record["distances"])
+    try:
+        steps = None if isinstance(steps, bool) else operator.index(steps)
+    except TypeError:
+        steps = None
     if model not in names or steps not in record["steps"]:
         raise Wrong(
             f"Give the model first, one of {'; '.join(map(repr, names))}, and then the number of "
             f"steps, one of {', '.join(map(str, record['steps']))}."
         )
-    steps = int(steps)
     counted = f"{model} with {steps} step{'s' * (steps > 1)}"
 
+    # the prices of chapter 6, in evaluations: of a training, and of the pairs of a round
     training, pairs = 3000 * 512 * 3, 50_000 * 40
     price = {f"{k}-RF": k * training + (k - 1) * pairs for k in (1, 2, 3)}
     table = {}

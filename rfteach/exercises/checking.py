@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import rfteach.exercises
 from rfteach.exercises import record as records
-from rfteach.exercises.answers import NotAttempted, Right, Wrong, described
+from rfteach.exercises.answers import Draw, NotAttempted, Right, Wrong, described
 from rfteach.exercises.limits import TimeLimitExceeded, run_within
-from rfteach.exercises.verdict import Verdict
+from rfteach.exercises.verdict import Picture, Verdict
 
 TIME_LIMIT = 60.0  # seconds for one check; the slowest takes about 5
 KINDS = {
@@ -101,7 +101,7 @@ def progress() -> records.Progress:
     """Return all exercises of the book with how far the reader has come; show it in a notebook.
 
     Raises:
-        ValueError: the file of the record is damaged.
+        ValueError: the file of the record is damaged, or there is no place for it.
     """
     entries, file = records.read_record(), records.record_file()
     rows = [
@@ -120,8 +120,7 @@ def _verdict(one: Exercise, answers: tuple) -> Verdict:
     except NotAttempted as stub:
         return Verdict(one.number, False, False, str(stub))
     except Wrong as wrong:
-        picture = wrong.draw() if wrong.draw else None
-        return Verdict(one.number, True, False, wrong.message, picture)
+        return Verdict(one.number, True, False, wrong.message, _drawn(wrong.draw))
     except TimeLimitExceeded:
         message = (
             f"Your answer did not finish within {TIME_LIMIT:g} seconds. Is there a loop that never "
@@ -132,6 +131,14 @@ def _verdict(one: Exercise, answers: tuple) -> Verdict:
     except BaseException as error:  # SystemExit too, or a result that breaks on being looked at
         message = f"Your answer could not be checked: it led to {described(error)}."
     else:
-        picture = right.draw() if right.draw else None
-        return Verdict(one.number, True, True, right.message, picture)
+        return Verdict(one.number, True, True, right.message, _drawn(right.draw))
     return Verdict(one.number, True, False, message)
+
+
+def _drawn(draw: Draw | None) -> Picture | None:
+    """Draw the picture of a verdict; do without it where drawing fails, as the words say it, too.
+
+    This is no part of the work with a time limit: some backends draw in the main thread only.
+    """
+    with contextlib.suppress(Exception):
+        return draw() if draw else None

@@ -11,7 +11,7 @@ from torch import Tensor
 from rfteach.exercises.answers import Wrong
 from rfteach.exercises.expect import close, expect_close, expect_tensor
 from rfteach.exercises.inputs import waves
-from rfteach.exercises.probe import Probe
+from rfteach.exercises.probe import Probe, expect_one_call
 
 
 def expect_loss(
@@ -34,18 +34,7 @@ def expect_loss(
         places: wrong places, each with its hint.
         targets: wrong targets, each with its hint.
     """
-    if velocity.evaluations != 1:
-        raise Wrong(
-            f"The network should be called once for the whole batch, but it was called "
-            f"{velocity.evaluations} times."
-        )
-    expect_tensor(velocity.points[0], place, "The point that the network was fed")
-    expect_close(velocity.points[0], place, places, name="The point that the network was fed")
-    if abs(velocity.times[0] - t.double().mean().item()) > 1e-4:
-        raise Wrong(
-            f"The network was fed the right points but other times: mean "
-            f"{velocity.times[0]:.3f} in place of {t.mean().item():.3f}."
-        )
+    expect_one_call(velocity, place, t, places)
     if isinstance(result, float):
         raise Wrong("The loss is a float. Return the tensor, without `.item()`: it must train.")
     if isinstance(result, Tensor) and result.shape == t.shape and t.numel() > 1:
@@ -118,7 +107,7 @@ def expect_loss(
         squares = (each - waves(place, t)).square().flatten(1)
         mistakes.append((squares.sum(dim=1).mean(), hint))
         mistakes.append((squares.mean(), f"{hint} And over the event, take the sum."))
-    expect_close(loss, wanted, mistakes, name="The loss", tolerance=1e-4)
+    expect_close(loss, wanted, mistakes, name="The loss")
     if velocity.weight.grad is not None:
         raise Wrong(
             "The value is right, but your loss calls `backward` itself, so each gradient would "

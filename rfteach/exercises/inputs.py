@@ -19,6 +19,9 @@ EVENTS = [
     (3, (4, 5), torch.float64),
     (1, (2,), torch.float32),
 ]
+# Images of three channels first: for points in the plane a mean over the entries is half of the
+# sum, and other mistakes look alike, too.
+IMAGES_FIRST = [(7, (3, 4, 5), torch.float64), *EVENTS]
 PLANE = [case for case in EVENTS if case[1] == (2,)]  # for exercises about the plane
 # Numbers of steps to go with EVENTS. At 49 a loop over `arange(0, 1, 1 / 49)` makes a step too
 # many, and `int(1 / (1 / 93))` is 92.
@@ -30,7 +33,6 @@ class Inputs:
 
     def __init__(self, batch: int, event: tuple[int, ...], dtype: torch.dtype, seed: int):
         self.shape, self.dtype = (batch, *event), dtype
-        self.plane = event == (2,)  # whether the points can be drawn
         self._generator = torch.Generator().manual_seed(seed)
 
     def points(self) -> Tensor:

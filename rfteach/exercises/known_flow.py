@@ -52,7 +52,7 @@ def expect_ends(z0: Tensor, z1: Tensor, velocity: Turning) -> None:
     off = (z1 - wanted).norm(dim=1)
     # The field is linear, so what any solver makes of a start is a linear function of it.
     start = torch.cat([z0, torch.ones_like(z0[:, :1])], dim=1)
-    fitted = start @ torch.linalg.pinv(start) @ z1
+    fitted = start @ (torch.linalg.pinv(start) @ z1)
     wrong = off > 0.01
     if size == 1 and wrong.any():
         raise Wrong("It fails for a single pair: its end is not that of its own start.")

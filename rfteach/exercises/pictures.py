@@ -10,10 +10,9 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rfteach import figures
+from rfteach.exercises.answers import Draw
 from rfteach.exercises.verdict import Picture
 from rfteach.solvers import Trajectory
-
-Draw = Callable[[], Picture]
 
 
 def picture(make: Callable[[], Figure], alt: str) -> Draw:
@@ -22,16 +21,21 @@ def picture(make: Callable[[], Figure], alt: str) -> Draw:
     def draw() -> Picture:
         with plt.rc_context():
             figures.use_style()
-            figure, file = make(), io.BytesIO()
-            figure.savefig(file, format="png", dpi=100, bbox_inches="tight")
-            plt.close(figure)
+            file, before = io.BytesIO(), plt.get_fignums()
+            try:
+                make().savefig(file, format="png", dpi=100, bbox_inches="tight")
+            finally:  # leave no figure for the notebook to show
+                for number in set(plt.get_fignums()) - set(before):
+                    plt.close(number)
             return Picture(file.getvalue(), alt)
 
     return draw
 
 
-def clouds(target: Tensor, yours: Tensor) -> Draw:
-    """Draw two clouds in the plane, side by side on one scale; both (n, 2)."""
+def clouds(target: Tensor, yours: Tensor) -> Draw | None:
+    """Draw two clouds side by side on one scale, if they are in the plane: both (n, 2)."""
+    if target.shape[1:] != (2,):
+        return None
 
     def make() -> Figure:
         limit = 1.2 * target.abs().max().item()
@@ -59,15 +63,15 @@ def curves(x: Tensor, lines: Mapping[str, Tensor], xlabel: str, ylabel: str) -> 
     return picture(make, f"Two curves of {ylabel} over {xlabel}: {' and '.join(lines)}.")
 
 
-def paths(flow: Trajectory, title: str, count: int = 40) -> Draw:
-    """Draw the first paths of a flow in the plane."""
+def paths(flow: Trajectory, title: str) -> Draw:
+    """Draw the first 40 paths of a flow in the plane."""
 
     def make() -> Figure:
         figure, (ax,) = figures.planes([title], limit=1.7)
-        figures.paths(ax, flow, "1-RF", count=count)
+        figures.paths(ax, flow, "1-RF", count=40)
         return figure
 
-    return picture(make, f"{title}: {count} paths in the plane, with their ends.")
+    return picture(make, f"{title}: 40 paths in the plane, with their ends.")
 
 
 def bars(values: Mapping[str, float], ylabel: str) -> Draw:

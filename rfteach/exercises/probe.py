@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -11,22 +11,23 @@ import torch
 from torch import Tensor, nn
 
 from rfteach.exercises.answers import DTYPE, Wrong
+from rfteach.exercises.expect import close, expect_close, expect_tensor
 
 
 class Probe(nn.Module):
     """A velocity that notes when it is called, and insists on being called properly.
 
     Attributes:
-        times: the time of each call.
-        points: the points of each call.
+        points: the points of each call, shape (batch, *event).
+        clocks: the times of each call, shape (batch,).
     """
 
     def __init__(self, field: Callable[[Tensor, Tensor], Tensor], like: Tensor, name="velocity"):
         super().__init__()
         self.field, self.name = field, name
         self.weight = nn.Parameter(torch.ones((), dtype=like.dtype))  # so that gradients show
-        self.times: list[float] = []
         self.points: list[Tensor] = []
+        self.clocks: list[Tensor] = []
         self._event = like.shape[1:]
         self._graphs: list[bool] = []
 
@@ -58,9 +59,14 @@ class Probe(nn.Module):
                 f"{self.weight.dtype}, as the points that go in. {DTYPE}"
             )
         self._graphs.append(x.requires_grad)
-        self.times.append(t.detach().double().mean().item())
+        self.clocks.append(t.detach().clone())
         self.points.append(x.detach().clone())
-        return self.field(x, t) * self.weight.to(x.dtype)
+        return self.field(x, t) * self.weight
+
+    @property
+    def times(self) -> list[float]:
+        """The mean time of each call."""
+        return [t.double().mean().item() for t in self.clocks]
 
     @property
     def kept_gradients(self) -> bool:
@@ -71,6 +77,30 @@ class Probe(nn.Module):
     def evaluations(self) -> int:
         """The number of calls (NFE)."""
         return len(self.times)
+
+
+def expect_one_call(
+    probe: Probe, place: Tensor, t: Tensor, places: Sequence[tuple[Tensor, str]] = ()
+) -> None:
+    """Raise Wrong unless the velocity was called once, at points `place` (batch, *event), times t.
+
+    `places` are wrong places, each with its hint.
+    """
+    called = f"The {probe.name} was called"
+    if probe.evaluations != 1:
+        raise Wrong(
+            f"{called} {probe.evaluations} times. Call it once, for the whole batch together."
+        )
+    name = f"The point that the {probe.name} was fed"
+    expect_close(expect_tensor(probe.points[0], place, name), place, places, name=name)
+    (mean,), right = probe.times, t.double().mean().item()
+    if abs(mean - right) > 1e-4:
+        raise Wrong(
+            f"{called} at the right points but at other times: mean {mean:.3f} in place of "
+            f"{right:.3f}."
+        )
+    if not close(probe.clocks[0].to(t), t):
+        raise Wrong(f"{called} at the right points, but the times are not those of their rows.")
 
 
 def expect_steps(probe: Probe, evaluations: int) -> None:

@@ -12,23 +12,42 @@ STATES = {"passed": "✓ passed", "tried": "✗ not right yet", "open": "○ ope
 
 
 def record_file() -> Path:
-    """Return where the record is kept: RFTEACH_PROGRESS if it is set, else in the home folder."""
+    """Return where the record is kept: RFTEACH_PROGRESS if it is set, else in the home folder.
+
+    Raises:
+        ValueError: there is no home folder.
+    """
     chosen = os.environ.get("RFTEACH_PROGRESS")
-    return Path(chosen) if chosen else Path.home() / ".rfteach" / "progress.json"
+    if chosen:
+        return Path(chosen)
+    try:
+        return Path.home() / ".rfteach" / "progress.json"
+    except RuntimeError as error:
+        raise ValueError(
+            f"there is no folder for your progress ({error}); set the environment variable "
+            f"RFTEACH_PROGRESS to the path of a file"
+        ) from error
 
 
 def read_record() -> dict[str, dict]:
     """Return what is known of each exercise that was tried, by number.
 
     Raises:
-        ValueError: the file is damaged or cannot be read.
+        ValueError: the file is damaged or cannot be read, or there is no place for it.
     """
     path = record_file()
     if not path.exists():
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        return {number: dict(entry) for number, entry in entries.items()}
+        return {
+            number: {
+                **entry,
+                "passed": bool(entry.get("passed", False)),
+                "tries": int(entry.get("tries", 1)),
+            }
+            for number, entry in entries.items()
+        }
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ValueError(
             f"the record of your progress, {path}, cannot be read ({error}); "
@@ -41,13 +60,12 @@ def keep(number: str, *, passed: bool, prediction: str | None = None) -> None:
 
     Raises:
         OSError: the file cannot be written.
-        ValueError: the file is damaged.
+        ValueError: the file is damaged, or there is no place for it.
     """
     entries = read_record()
     entry = entries.setdefault(number, {"passed": False, "tries": 0})
-    before = entry.get("passed", False)
-    entry["tries"] = entry.get("tries", 0) + (not before)
-    entry["passed"] = before or passed
+    entry["tries"] += not entry["passed"]
+    entry["passed"] |= passed
     if prediction is not None:
         entry.setdefault("first prediction", prediction)
     path = record_file()
@@ -110,9 +128,9 @@ def row_of(number: str, title: str, kind: str, entry: dict | None) -> Row:
     """Return the row of one exercise, given what the record says of it."""
     if entry is None:
         return Row(number, title, kind, "open", "")
-    tries = entry.get("tries", 1)
+    tries = entry["tries"]
     notes = [f"{tries} {'try' if tries == 1 else 'tries'}"]
     if "first prediction" in entry:
         notes.append(f"first prediction: {entry['first prediction']}")
-    state = "passed" if entry.get("passed") else "tried"
+    state = "passed" if entry["passed"] else "tried"
     return Row(number, title, kind, state, "; ".join(notes))

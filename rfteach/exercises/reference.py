@@ -119,5 +119,4 @@ def from_data(data: Tensor, x: Tensor, t: Tensor) -> list[tuple[Tensor, str]]:
             (1 + t) * data - x,
             "Solve for the noise again: X0 = (x - t X1) / (1 - t), all of it divided.",
         ),
-        ((x - data) / t, "This would be right if the network predicted the noise."),
     ]

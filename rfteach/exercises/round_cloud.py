@@ -29,13 +29,14 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
     """Say what the extra velocity h changes in the cloud, or nothing if all E[grad phi . h] = 0."""
     a, b = offset.unbind(dim=1)
     zero, one = torch.zeros_like(a), torch.ones_like(a)
+    # The floor keeps the rounding of a field that is v* from counting as a motion.
     size = (weight * metrics.squared_norm(h)).sum().sqrt().item() + 0.01
 
     def changes(*tests: tuple[Tensor, Tensor]) -> bool:
         for first, second in tests:
             rate = (weight * (first * h[:, 0] + second * h[:, 1])).sum().item()
             scale = (weight * (first.square() + second.square())).sum().sqrt().item() * size
-            if abs(rate) > 2e-3 * scale:
+            if abs(rate) > 2e-3 * scale:  # `scale` is the most that it can be (Cauchy-Schwarz)
                 return True
         return False
 

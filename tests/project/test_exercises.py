@@ -74,8 +74,8 @@ def test_chapter_and_solution_share_the_statement(one):
 def test_the_statement_says_what_the_checker_knows(one):
     lines = in_chapter(one)[cell_id("exercise", one)].source.split("\n")
     assert lines[0] == f"### Exercise {one.number}: {one.title}"
-    kind = {"code it": "Code it", "predict, then run": "Predict, then run", "derive": "Derive"}
-    assert re.fullmatch(rf"\*({kind[one.kind]}|Code)\b.*, \d+ minutes\*", lines[2])
+    kind = {"code it": "Code", "predict, then run": "Predict, then run", "derive": "Derive"}
+    assert re.fullmatch(rf"\*{kind[one.kind]}\b.*, \d+ minutes\*", lines[2])
 
 
 @each

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from rfteach import PairedCoupling
 from rfteach.exercises import checking
 from rfteach.exercises.checking import KINDS, check, exercises
 
@@ -58,7 +59,7 @@ RETURNS = {
     "text": lambda *arguments: "0.5",
     "a list": lambda *arguments: [1.0, 2.0],
     "a dictionary": lambda *arguments: {},
-    "a hostile object": lambda *arguments: Hostile(),
+    "hostile": lambda *arguments: Hostile(),
     "a class": lambda *arguments: int,
     "NaN": lambda *arguments: like_the_points(arguments) * float("nan"),
     "infinities": lambda *arguments: like_the_points(arguments) + float("inf"),
@@ -72,13 +73,20 @@ RETURNS = {
     "the input": lambda *arguments: like_the_points(arguments),
     "a pair of None": lambda *arguments: (None, None),
     "a numpy array": lambda *arguments: like_the_points(arguments).detach().cpu().numpy(),
+    "a flat tensor": lambda *arguments: like_the_points(arguments).flatten(),
+    "flat NaN": lambda *arguments: like_the_points(arguments).flatten() * float("nan"),
+    "one NaN": lambda *arguments: torch.tensor(float("nan")),
+    "too many rows": lambda *arguments: like_the_points(arguments).repeat_interleave(2, dim=0),
+    "a sparse tensor": lambda *arguments: like_the_points(arguments).to_sparse(),
 }
 
 
 def rejected(one, answer):
     verdict = check(one.number, *[answer] * len(one.answers), record=False)
     assert verdict.attempted and not verdict.passed, verdict
-    assert len(verdict.message) > 20
+    # only what breaks on being looked at, or leaves, may surprise a checker
+    odd = answer in (leaves, interrupts) or type(answer) is Hostile or answer is RETURNS["hostile"]
+    assert odd or "could not be checked" not in verdict.message, verdict
     return verdict.message
 
 
@@ -122,9 +130,46 @@ def test_an_answer_that_never_returns_gets_a_verdict(one, answer, monkeypatch):
 
 def test_an_endless_loop_is_stopped(monkeypatch):
     monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
-    before = threading.active_count()
+    before = set(threading.enumerate())
     check("6.1", runs_forever, record=False)
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
+
+
+def test_a_loop_that_catches_once_is_stopped_too(monkeypatch):
+    def stubborn(velocity, z0):
+        try:
+            runs_forever()
+        except BaseException:
+            runs_forever()
+
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
+    before = set(threading.enumerate())
+    assert "did not finish" in check("6.1", stubborn, record=False).message
+    assert set(threading.enumerate()) <= before
+
+
+class WithoutForward(torch.nn.Module):
+    """A module whose forward, `_forward_unimplemented` of PyTorch, raises NotImplementedError."""
+
+
+def test_only_the_readers_own_not_implemented_is_a_stub():
+    def part():
+        raise NotImplementedError("to do")
+
+    def answer(velocity, z0):
+        return part()
+
+    assert not check("6.1", answer, record=False).attempted
+    verdict = check("6.1", WithoutForward(), record=False)
+    assert verdict.attempted and "NotImplementedError" in verdict.message
+
+
+def test_pairs_of_another_shape_get_a_verdict():
+    for shape in ((4,), (1, 2)):
+        pairs = lambda velocity, noise, size, shape=shape: PairedCoupling(  # noqa: E731
+            *torch.zeros(2, size, *shape)
+        )
+        assert "has shape" in check("5.1", pairs, record=False).message
 
 
 @pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)

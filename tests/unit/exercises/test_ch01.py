@@ -8,11 +8,6 @@ from rfteach import solvers
 table = Table(1)
 
 
-def column(t, x):
-    """Give times (batch,) as many axes as the points have."""
-    return t.reshape(-1, *[1] * (x.ndim - 1))
-
-
 def times(x, t):
     return torch.full((len(x),), t, dtype=x.dtype)
 

@@ -1,19 +1,9 @@
 import torch
-from tables import Table
+from tables import Table, column, on_the_last_axis
 
 import rfteach as rf
 
 table = Table(2)
-
-
-def column(t, x):
-    """Give times (batch,) as many axes as the points have."""
-    return t.reshape(-1, *[1] * (x.ndim - 1))
-
-
-def on_the_last_axis(t, x):
-    """Leave the times as they are where that runs silently, as for 4 points of 4 coordinates."""
-    return t if len(t) == x.shape[-1] else column(t, x)
 
 
 # 2.1: other_convention(x0, x1, s)
@@ -235,10 +225,6 @@ def from_the_mean_of_the_noise(x, t):
     return (x - noise) / time
 
 
-def with_clamped_times(x, t):
-    return mean_of_data(x, t.clamp(max=0.99))
-
-
 # 2.3: the share of paths
 
 for value in (2 / 3, 0.66, 0.69, torch.tensor(0.667), torch.tensor([2 / 3]).double()):
@@ -308,17 +294,17 @@ table.wrong(
 )
 table.wrong(
     "2.4",
-    "another time than t",
+    "at other times",
     lambda denoiser, x, t: (denoiser(x, 1 - t) - x) / (1 - column(t, x)),
 )
 table.wrong(
     "2.4",
-    "another time than t",
+    "at other times",
     lambda denoiser, x, t: (denoiser(x, torch.ones_like(t)) - x) / (1 - column(t, x)),
 )
 table.wrong(
     "2.4",
-    "another place than x",
+    "point that the denoiser was fed",
     lambda denoiser, x, t: (denoiser(column(t, x) * x, t) - x) / (1 - column(t, x)),
 )
 table.wrong(
@@ -331,7 +317,7 @@ table.wrong(
 )
 table.wrong(
     "2.4",
-    "Once is enough",
+    "Call it once",
     lambda denoiser, x, t: (
         denoiser(x, t) - (x - column(t, x) * denoiser(x, t)) / (1 - column(t, x))
     ),
@@ -384,7 +370,7 @@ table.wrong(
 table.wrong(
     "2.2",
     "is off by",
-    lambda x, t: velocity_to(with_clamped_times(x, t), x, t.clamp(max=0.99)),
+    lambda x, t: velocity_to(mean_of_data(x, t), x, t.clamp(max=0.99)),
 )
 table.wrong("2.3", "keep their order", 0.7)
 table.wrong("2.4", "Feed points as they are", flat)

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import torch
-from tables import Table
+from tables import Table, column, on_the_last_axis
 
 import rfteach as rf
 from rfteach import interpolation
@@ -10,19 +10,9 @@ from rfteach import interpolation
 table = Table(3)
 
 
-def column(t, x):
-    """Give times (batch,) as many axes as the points have."""
-    return t.reshape(-1, *[1] * (x.ndim - 1))
-
-
 def between(x0, x1, t):
     """Return the points at times t on the lines from x0 to x1."""
     return x0 + column(t, x0) * (x1 - x0)
-
-
-def on_the_last_axis(t, x):
-    """Leave the times as they are where that runs silently, as for 4 points of 4 coordinates."""
-    return t if len(t) == x.shape[-1] else column(t, x)
 
 
 # 3.1: my_loss(velocity, x0, x1, t)
@@ -135,7 +125,7 @@ def with_times_on_the_last_axis(velocity, x0, x1, t):
     return usual(x1 - x0 - velocity(x0 + on_the_last_axis(t, x0) * (x1 - x0), t))
 
 
-@table.wrong("3.1", "once for the whole batch")
+@table.wrong("3.1", "Call it once")
 def with_a_call_for_each_point(velocity, x0, x1, t):
     xt = between(x0, x1, t)
     v = torch.cat([velocity(xt[i : i + 1], t[i : i + 1]) for i in range(len(t))])

@@ -254,7 +254,7 @@ def without_the_student(student, z0, z1):
     return squares(z1 - z0).mean()
 
 
-@table.wrong("6.2", "points of shape (3, 20)")
+@table.wrong("6.2", "points of shape (7, 60)")
 def of_flat_pairs(student, z0, z1):
     z0, z1 = z0.flatten(1), z1.flatten(1)
     return squares(miss(student, z0, z1)).mean()
@@ -396,7 +396,7 @@ table.wrong("6.2", "take the sum", lambda s, z0, z1: F.mse_loss(s(z0, times(z0, 
 table.wrong("6.2", "root of the loss", reduced(lambda d: squares(d).mean().sqrt()))
 
 
-@table.wrong("6.2", "once for the whole batch")
+@table.wrong("6.2", "Call it once")
 def of_one_point_at_a_time(student, z0, z1):
     rows = zip(z0.split(1), z1.split(1), strict=True)
     return torch.cat([squares(miss(student, a, b)) for a, b in rows]).mean()

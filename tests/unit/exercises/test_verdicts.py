@@ -65,19 +65,32 @@ def test_a_picture_has_a_text():
         ("2.2", [lambda x, t: -x]),
         ("2.3", [0.5]),
         ("3.4", ["A"]),
-        ("5.1", [lambda velocity, noise, size: None]),
         ("7.1", [0.0]),
     ],
 )
 def test_pictures_are_drawn_where_they_help(number, answers):
     verdict = check(number, *answers)
-    if number == "5.1":  # nothing to draw yet
-        assert verdict.picture is None
-        return
     image = Image.open(io.BytesIO(verdict.picture.png)).convert("L")
     assert image.getextrema() == (0, 255) and image.width > 200
     assert len(verdict.picture.alt) > 20
     assert plt.get_fignums() == []  # nothing is left for the notebook to show a second time
+
+
+def test_a_picture_that_cannot_be_drawn_costs_no_verdict(monkeypatch):
+    monkeypatch.setattr("rfteach.figures.planes", None)
+    verdict = check("1.1", forward)
+    assert "forward flow" in verdict.message and verdict.picture is None
+    assert plt.get_fignums() == []
+
+
+def test_without_a_home_folder_the_verdict_says_what_to_set(monkeypatch):
+    def home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("RFTEACH_PROGRESS")
+    monkeypatch.setattr("pathlib.Path.home", home)
+    verdict = check("1.1", backward)
+    assert verdict.passed and "RFTEACH_PROGRESS" in verdict.message
 
 
 def test_progress_is_kept(record_file):
@@ -124,7 +137,9 @@ def test_another_kernel_sees_the_same_progress(run_python):
     assert "1 of" in repr(progress())
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"1.1": 3}', '{"1.1": null}'])
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "null", '{"1.1": 3}', '{"1.1": null}', '{"1.1": {"tries": null}}']
+)
 def test_a_damaged_record_is_named_and_does_not_stop_a_check(record_file, content):
     record_file.parent.mkdir()
     record_file.write_text(content)
