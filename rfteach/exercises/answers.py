@@ -100,15 +100,15 @@ def call(answer: Any, *arguments: Any) -> Any:
             "after it. Write `with torch.no_grad():` or `@torch.no_grad()`."
         )
     for old, new in zip(before, tensors, strict=True):
-        if new.requires_grad:
-            raise Wrong(
-                "Your function switches on the gradients of a tensor that it was given, for the "
-                "caller, too. Work on a copy: `x = x.detach().clone().requires_grad_()`."
-            )
         if not torch.equal(old, new):
             raise Wrong(
                 "Your function changes a tensor that it was given, in place. The caller still "
                 "needs it: write `x = x + ...` instead of `x += ...`, or work on a clone."
+            )
+        if new.requires_grad:
+            raise Wrong(
+                "Your function switches on the gradients of a tensor that it was given, for the "
+                "caller, too. Work on a copy: `x = x.detach().clone().requires_grad_()`."
             )
     return result
 
@@ -129,6 +129,7 @@ def _describe(error: Exception, tensors: Sequence[Tensor]) -> str:
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_readers(frame):
             line = linecache.getline(frame.filename, frame.lineno or 0).strip()
+            line = textwrap.shorten(line, 100, placeholder=" ...")
             place = f", in the line `{line}`" if line else ""
             break
     message = f"Your answer raised {described(error)}{place}."

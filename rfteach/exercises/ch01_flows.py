@@ -39,7 +39,7 @@ def backward(backward: Any) -> Right:
     return Right(
         "Only two signs changed: that of the clock and that of the step. There and back with the "
         "same number of steps does not return exactly. Each Euler step uses the arrow at its own "
-        "start, and the two ways have different ones."
+        "start, and the two ways meet different arrows."
     )
 
 

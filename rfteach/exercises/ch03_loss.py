@@ -47,7 +47,7 @@ def _expect_loss_on_lines(
     mean = t.double().mean().item()
     a, b, clock = names
     if probe.times and abs(probe.times[0] - 1 + mean) < 1e-4 < abs(probe.times[0] - mean):
-        raise Wrong(f"The network was given the time 1 - {clock}. It lives in the clock {clock}.")
+        raise Wrong(f"The network was given the time 1 - {clock}. It expects {clock}.")
     time, wrong_time, line = along(t, start), along_last(t, start), end - start
     place = start + time * line
     between = f"It must see the point between, (1 - {clock}) {a} + {clock} {b}."
@@ -135,7 +135,11 @@ def floor(floor: Any) -> Right:
             (wanted / dim**0.5, "V is the mean of the *squared* norm, which grows like d."),
             (wanted / delta, "A factor delta is missing: substitute u = delta t in the integral."),
             (wanted / delta**2, "The variance of X1 - X0 is delta^2: a factor of it is missing."),
-            (dim * math.pi / 2 * delta, alone),
+            (
+                dim * math.pi / 2 * delta,
+                "This is what V grows like for large delta. The integral ends at u = delta, not at "
+                "infinity.",
+            ),
             (dim * math.pi / 2 * math.sqrt(1 + delta**2), alone),
             *((dim * math.log(1 + delta**2) * factor, wrong_integral) for factor in (0.5, 1)),
             (
@@ -168,7 +172,7 @@ OPTIONS = {
     "B": "absolute values are least at a median, and the likelier kind of line wins",
     "C": "a mean over the coordinates is the sum divided by their number",
     "D": "other times only change how often a place is visited, not which lines pass there",
-    "E": "weighting by its length counts long lines more, so the average moves to them",
+    "E": "weighting each pair by its length counts long lines more, so the average moves to them",
     "F": "noise with mean zero raises the loss, but no average",
 }
 

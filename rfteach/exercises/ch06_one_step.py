@@ -87,7 +87,7 @@ def jump_loss(jump_loss: Any) -> Right:
         places = [(z1, "The student was fed z1, the answer. It jumps from z0.")]
         if student.times and abs(student.times[0]) > 1e-6:
             raise Wrong(
-                f"The student was asked at t = {student.times[0]:.2f} on average. It will only "
+                f"The student was asked at t = {student.times[0]:.2g} on average. It will only "
                 f"ever be asked at t = 0, so train it there and nowhere else."
             )
         targets = [

@@ -44,6 +44,15 @@ class RecordedNoise(distributions.GaussianMixture):
         self.drawn.append(x.clone().double())
         return x
 
+    def returned(self, points: Tensor) -> bool:
+        """Say whether each of the points (n, 2) was drawn here."""
+        if not self.drawn:
+            return False
+        # exact, unlike the distances by matrix products that `cdist` prefers for many points
+        exact = "donot_use_mm_for_euclid_dist"
+        gap = torch.cdist(points, torch.cat(self.drawn), compute_mode=exact)
+        return bool(gap.min(dim=1).values.max() < 1e-5)
+
 
 def expect_ends(z0: Tensor, z1: Tensor, velocity: Turning) -> None:
     """Raise Wrong unless z1 are the ends of the paths from z0, as exact as they should be."""
@@ -60,15 +69,15 @@ def expect_ends(z0: Tensor, z1: Tensor, velocity: Turning) -> None:
         count, first = int(wrong.sum()), int(wrong.int().argmax())
         if first > 10 and count > 0.8 * (size - first):
             raise Wrong(f"From row {first} on the ends are wrong. How do you make the last batch?")
-        theirs = "training on such pairs gives the first flow again"
+        theirs = "the next flow is the first one again"
         own = torch.cdist(z1, wanted).min(dim=1).values.max().item() < 0.02
         raise Wrong(
             f"{count} of {size} ends do not belong to their starts, "
             + (
-                f"but to those of other rows. Shuffled pairs are independent: {theirs}."
+                f"but to those of other rows. With pairs that are shuffled {theirs}."
                 if own
                 else f"as if their paths began at other noise than the one that is returned with "
-                f"them. That makes them independent: {theirs}."
+                f"them. With such pairs, which are independent, {theirs}."
             )
         )
     allowed = (solvers.heun(velocity, z0, steps=20).end - wanted).norm(dim=1).mean().item()

@@ -46,7 +46,7 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
             "is t m at that time, and not the origin."
         )
     if changes((a, b)):
-        return "changes the width of the cloud: it grows or shrinks too fast."
+        return "changes the width of the cloud otherwise than v* does."
     if changes((b, a), (a, -b)):
         return "changes the shape of the cloud: it is stretched along one direction."
     r2 = (a.square() + b.square()) / sigma**2

@@ -318,4 +318,12 @@ table.wrong(
 )
 
 
+@table.wrong("1.1", "in place")
+def in_place_with_gradients_on(velocity, x1, steps):
+    x = x1
+    for i in range(steps, 0, -1):
+        x -= velocity(x, times(x, i / steps)) / steps
+    return x
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

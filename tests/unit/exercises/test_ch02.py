@@ -231,7 +231,7 @@ for value in (2 / 3, 0.66, 0.69, torch.tensor(0.667), torch.tensor([2 / 3]).doub
     table.right("2.3", value)
 table.wrong("2.3", "as many pairs of each kind", 0.0)
 table.wrong("2.3", "as many pairs of each kind", 0.02)
-table.wrong("2.3", "does not keep to its line", 1)
+table.wrong("2.3", "does not keep to one line", 1)
 table.wrong("2.3", "wherever they started", 0.75)
 table.wrong("2.3", "of *all* points that start below", 0.5)
 table.wrong("2.3", "stays below", 1 / 3)

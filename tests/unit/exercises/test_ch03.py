@@ -212,7 +212,7 @@ wrong_loss(
     "points of the lines, at other times",
     place=lambda x0, x1, s: between(x0, x1, torch.rand(len(x0))),
 )
-wrong_loss("the clock s", clock=lambda s: 1 - s)
+wrong_loss("It expects s", clock=lambda s: 1 - s)
 wrong_loss("*sum* over the event", norm=lambda e: e.square().mean())
 wrong_loss("no gradient", norm=lambda e: usual(e).detach())
 wrong_loss("one loss for each point", norm=lambda e: e.square().flatten(1).sum(dim=1))
@@ -309,7 +309,7 @@ table.wrong("3.3", "the mean square of X1 - X0", lambda delta, dim: dim * delta*
 table.wrong("3.3", "V for one coordinate", lambda delta, dim: delta * math.atan(delta))
 table.wrong("3.3", "A factor delta is missing", lambda delta, dim: dim * math.atan(delta))
 table.wrong("3.3", "factor of it is missing", lambda delta, dim: dim * math.atan(delta) / delta)
-table.wrong("3.3", "drawn independently", lambda delta, dim: dim * delta * math.pi / 2)
+table.wrong("3.3", "grows like for large delta", lambda delta, dim: dim * delta * math.pi / 2)
 table.wrong(
     "3.3",
     "drawn independently",
@@ -341,14 +341,14 @@ table.wrong("3.3", "has the signature", lambda delta: delta * math.atan(delta))
 
 for letters in ("BE", "eb", "B, E", "B E", ["B", "E"], {"E", "B"}, ("b", "e"), ["BE"]):
     table.right("3.4", letters)
-table.wrong("3.4", "E: weighting by its length", "B")
+table.wrong("3.4", "E: weighting each pair", "B")
 table.wrong("3.4", "B: absolute values are least at a median", "E")
 table.wrong("3.4", "A: a weight that depends on the time alone", "ABE")
 table.wrong("3.4", "C: a mean over the coordinates", "BCE")
 table.wrong("3.4", "D: other times only change how often", "ABDE")
 table.wrong("3.4", "F: noise with mean zero", ["B", "E", "F"])
 table.wrong("3.4", "B: absolute values", "ACDF")
-table.wrong("3.4", "E: weighting by its length", "")
+table.wrong("3.4", "E: weighting each pair", "")
 table.wrong("3.4", "yours are 'BEG'", "BEG")
 table.wrong("3.4", "Give the letters", 25)
 

@@ -553,6 +553,8 @@ def as_long_as_the_first(velocity, x0, times):
 
 
 wrong_euler("as long as the first", as_long_as_the_first)
+# rounded so that the last time is 1 - 1e-6
+wrong_grid("the rest is too coarse", lambda n: (0.0117 * equal(n)) / (1 - 0.9883 * equal(n)))
 wrong_grid("first step is no shorter", lambda n: 0.5 + 0.5 * (2 * equal(n) - 1) ** 3)
 
 

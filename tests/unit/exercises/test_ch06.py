@@ -215,7 +215,7 @@ table.wrong("6.2", "A sign is wrong", against(lambda z0, z1: z0 - z1))
 table.wrong("6.2", "sign of z0", against(lambda z0, z1: z0 + z1))
 table.wrong(
     "6.2",
-    "t = 1.00",
+    "at t = 1 on average",
     lambda student, z0, z1: squares(miss(student, z0, z1, 1.0)).mean(),
 )
 table.wrong(

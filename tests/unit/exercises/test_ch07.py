@@ -113,17 +113,17 @@ table.wrong("7.2", "moves the mean", lambda x, t: best(x, t) - M)
 table.wrong("7.2", "moves the mean", lambda x, t: -best(x, t))
 table.wrong("7.2", "moves the mean", lambda x, t: M - x)
 table.wrong("7.2", "moves the mean", with_extra(lambda d, t, var: d[:, :1] * quarter_turn(d)))
-table.wrong("7.2", "width of the cloud", with_extra(lambda d, t, var: 0.5 * d))
-table.wrong("7.2", "width of the cloud", lambda x, t: M + x - t[:, None] * M)
+table.wrong("7.2", "width of the cloud otherwise", with_extra(lambda d, t, var: 0.5 * d))
+table.wrong("7.2", "width of the cloud otherwise", lambda x, t: M + x - t[:, None] * M)
 
 
-@table.wrong("7.2", "width of the cloud")
+@table.wrong("7.2", "width of the cloud otherwise")
 def straight_to_the_blob(x, t):
     t = t[:, None]
     return M + (WIDTH - 1) * (x - t * M) / (1 - t + t * WIDTH)
 
 
-@table.wrong("7.2", "width of the cloud")
+@table.wrong("7.2", "width of the cloud otherwise")
 def with_the_wrong_slope(x, t):
     t = t[:, None]
     variance = (1 - t) ** 2 + t**2 * WIDTH**2
@@ -364,6 +364,13 @@ def outward(d, var):
     return 0.05 * d / r2 * torch.exp(r2 / 2 / var)
 
 
+def stirring(d, var, k):
+    """Return a velocity with p h = 0.3 J grad(p sin(k x_1)): the cloud stays as it is."""
+    wave, slope = torch.sin(k * d[:, :1]), k * torch.cos(k * d[:, :1])
+    along = torch.cat([slope, torch.zeros_like(slope)], dim=1) - wave * d / var
+    return 0.3 * quarter_turn(along)
+
+
 def sideways(d, var):
     """Return a velocity with p h constant along the first axis, which nothing holds back."""
     along = torch.exp(d[:, 1:] ** 2 / 2 / var)
@@ -374,6 +381,8 @@ table.wrong("7.2", "without bounds", with_extra(lambda d, t, var: sideways(d, va
 table.wrong("7.2", "without bounds", with_extra(lambda d, t, var: outward(d, var)))
 table.wrong("7.2", "to v*, alone", lambda x, t: quarter_turn(x - t[:, None] * M))
 table.wrong("7.2", "from call to call", lambda x, t: once(x, t) + torch.randn_like(x))
+table.wrong("7.2", "varies too quickly", with_extra(lambda d, t, var: stirring(d, var, 16.0)))
+table.right("7.2", with_extra(lambda d, t, var: stirring(d, var, 5.0)))
 table.right("7.2", with_extra(lambda d, t, var: ((t > 0.31) & (t < 0.34)) * quarter_turn(d)))
 
 
