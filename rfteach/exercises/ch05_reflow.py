@@ -20,7 +20,7 @@ from rfteach.exercises.expect import (
     expect_tensor,
     misconception,
 )
-from rfteach.exercises.known_flow import RecordedNoise, Turning, expect_ends
+from rfteach.exercises.known_flow import RecordedNoise, Turning, expect_ends, expect_starts
 
 
 @exercise("5.1", "Find the bug from the plot", "code")
@@ -38,19 +38,7 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
         like = noise.means.new_zeros(size, 2, dtype=torch.float64)  # pairs may be kept elsewhere
         z0 = expect_tensor(pairs.x0.to(like), like, "x0 of the pairs")
         z1 = expect_tensor(pairs.x1.to(like), like, "x1 of the pairs")
-        wanted = velocity.ends(z0)
-        draw = pictures.clouds(wanted[:500], z1[:500])
-        if (velocity.ends(z1) - z0).norm(dim=1).max() < 0.05:
-            raise Wrong("The ends are swapped: x0 is where a path starts, x1 where it ends.", draw)
-        if close(z1, z0, 1e-3):
-            raise Wrong("The points have not moved: the pairs are noise with itself.", draw)
-        if close(z1, wanted - z0, 0.01):
-            raise Wrong("x1 holds the way from start to end. It should be the end itself.", draw)
-        if not noise.returned(z0) or len(z0.unique(dim=0)) < size:
-            raise Wrong(
-                "The starts x0 are not what `noise.sample` returned, one draw for each pair. Are "
-                "they kept from another call, repeated, or changed on the way?"
-            )
+        expect_starts(z0, z1, velocity, noise)
         if size in earlier and torch.equal(earlier[size], z0):
             raise Wrong("The starts are the same at each call. Is there a seed in the function?")
         if size == 2500 and close(z1, Turning(math.pi / 2).ends(z0), 0.01):

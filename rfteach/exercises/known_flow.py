@@ -54,6 +54,23 @@ class RecordedNoise(distributions.GaussianMixture):
         return bool(gap.min(dim=1).values.max() < 1e-5)
 
 
+def expect_starts(z0: Tensor, z1: Tensor, velocity: Turning, noise: RecordedNoise) -> None:
+    """Raise Wrong unless z0 are draws of the noise, and z1 neither starts nor ways."""
+    wanted = velocity.ends(z0)
+    draw = pictures.clouds(wanted[:500], z1[:500])
+    if (velocity.ends(z1) - z0).norm(dim=1).max() < 0.05:
+        raise Wrong("The ends are swapped: x0 is where a path starts, x1 where it ends.", draw)
+    if close(z1, z0, 1e-3):
+        raise Wrong("The points have not moved: the pairs are noise with itself.", draw)
+    if close(z1, wanted - z0, 0.01):
+        raise Wrong("x1 holds the way from start to end. It should be the end itself.", draw)
+    if not noise.returned(z0) or len(z0.unique(dim=0)) < len(z0):
+        raise Wrong(
+            "The starts x0 are not what `noise.sample` returned, one draw for each pair. Are they "
+            "kept from another call, repeated, or changed on the way?"
+        )
+
+
 def expect_ends(z0: Tensor, z1: Tensor, velocity: Turning) -> None:
     """Raise Wrong unless z1 are the ends of the paths from z0, as exact as they should be."""
     size, wanted = len(z0), velocity.ends(z0)
