@@ -95,7 +95,8 @@ def _rows(x: Tensor) -> Tensor:
 
 def _nearest_other(x: Tensor, rows: Tensor) -> Tensor:
     """Return for each of the given rows of `x` the nearest other row."""
-    distance = torch.cdist(x[rows], x)
+    # by differences: in few dimensions this is faster than matrix products, and more exact
+    distance = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
     distance[torch.arange(len(rows), device=x.device), rows] = torch.inf
     return distance.argmin(dim=1)
 
