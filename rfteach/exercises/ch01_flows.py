@@ -83,8 +83,10 @@ def circle(distance: Any) -> Right:
             (one_step, "That is one of the four steps. Each of them multiplies the distance. "),
             (math.hypot(1, math.pi / 2), "That is one step for the whole quarter turn. "),
             (measured**2, "That is the square of the distance. "),
-            (1 + 4 * (one_step - 1), "The growth of the four steps multiplies, it does not add. "),
-            (1 + 2 * (math.pi / 8) ** 2, "The growth of four steps multiplies, it does not add. "),
+            *(
+                (sum_of_growths, "The growth of the four steps multiplies, it does not add. ")
+                for sum_of_growths in (1 + 4 * (one_step - 1), 1 + 2 * (math.pi / 8) ** 2)
+            ),
         ],
     )
     if predicted < 1:
