@@ -24,13 +24,14 @@ lab: setup ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book $(if $(filter 0,$(shell id -u)),--allow-root) # root: in a container
 
 # The quick parts first. Two processes with one thread each suit two cores; with nbval, each
-# notebook stays in one process. tests/site looks at the book that was built just before.
-test: setup lint ## run everything: lint, unit tests, notebooks, the built site
+# notebook stays in one process. tests/site looks at the book that was built just before, tests/lab
+# starts a JupyterLab.
+test: setup lint ## run everything: lint, unit tests, notebooks, the built site, widgets
 	$(BIN)/python -m scripts.find_chromium
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site -n 2
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site --ignore tests/lab -n 2
 	$(BIN)/pytest book --nbval-lax --nbval-cell-timeout 120 -n 2 --dist loadfile
 	$(MAKE) book
-	$(BIN)/pytest tests/site
+	$(BIN)/pytest tests/site tests/lab
 
 lint: setup ## check code, notebooks and spelling
 	$(BIN)/ruff check

@@ -46,6 +46,8 @@ from rfteach.metrics import (
     transport_cost,
 )
 from rfteach.networks import VelocityMLP
+from rfteach.playground import crossing, playground, retrain
+from rfteach.pretrained import pretrained
 from rfteach.reflow import FixedStepSolver, flow_coupling, reflow
 from rfteach.solvers import CountedVelocity, Trajectory, dopri5, euler, heun, rk4
 from rfteach.times import TimeSampler, logit_normal_times, stratified_times, uniform_times
@@ -76,6 +78,7 @@ __all__ = [
     "Velocity",
     "VelocityMLP",
     "conditional_variance",
+    "crossing",
     "distill",
     "dopri5",
     "energy_distance",
@@ -86,8 +89,11 @@ __all__ = [
     "logit_normal_times",
     "mixture_velocity",
     "path_crossings",
+    "playground",
+    "pretrained",
     "reflow",
     "relative_transport_cost",
+    "retrain",
     "rk4",
     "squared_norm",
     "start_times",

@@ -8,7 +8,12 @@ from types import ModuleType
 import torch
 from torch import Tensor, nn
 
-EXTRAS = {"ot": ("POT", "metrics"), "torchdiffeq": ("torchdiffeq", "solvers")}
+EXTRAS = {
+    "ot": ("POT", "metrics"),
+    "torchdiffeq": ("torchdiffeq", "solvers"),
+    "anywidget": ("anywidget", "widgets"),
+    "ipywidgets": ("ipywidgets", "widgets"),
+}
 
 
 def check_real(name: str, values: Tensor) -> None:

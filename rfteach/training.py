@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,6 +96,7 @@ def train(
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
     progress: bool = True,
+    callback: Callable[[int, float], None] | None = None,
 ) -> TrainingRun:
     """Fit `velocity` to a coupling, in place, by least squares (Liu et al. 2022, equation 1).
 
@@ -116,6 +117,8 @@ def train(
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
             it, and on a CPU ends with the very bits that an unbroken run gives.
         progress: show a progress bar.
+        callback: called as `callback(step, loss)` after each step, counted from 0. What it raises
+            ends the run, and `velocity` then holds the average of the weights so far.
 
     Returns:
         The losses and the time taken.
@@ -174,6 +177,8 @@ def train(
             losses.append(value)
             if saved is not None and ((step + 1) % max(1, steps // 20) == 0 or step + 1 == steps):
                 saved.save(losses)
+            if callback is not None:
+                callback(step, value)
         if not all(torch.isfinite(p).all() for p in parameters):
             raise NonFiniteLossError(f"weights not finite after step {len(losses) - 1}; {way_out}")
         average.update(parameters)

@@ -1,4 +1,4 @@
-"""A browser and a server on loopback, for the tests of the built site."""
+"""A server on loopback and the browser's contexts, for the tests of the built site."""
 
 import threading
 from functools import partial
@@ -6,15 +6,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
-
-from scripts.find_chromium import find_chromium
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"
-# No name is looked up, so that a request to another host goes nowhere; the checks still see it.
-OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
-CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", OFFLINE]
 
 
 class QuietHandler(SimpleHTTPRequestHandler):
@@ -39,15 +33,6 @@ def serve():
     for server in servers:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture(scope="session")
-def browser():
-    """Headless Chromium."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=CHROMIUM_FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,11 @@ from urllib.parse import unquote, urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
+from playwright.sync_api import TimeoutError
 
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
+LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
+WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
 
 # Formulas that MathJax left alone or could not read. Code may hold dollar signs.
 UNREAD_MATH = r"""() => {
@@ -68,6 +71,10 @@ class Visit:
         self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
         self.page.goto(url, wait_until="load")
         self.page.evaluate("window.MathJax?.startup?.promise")
+        try:
+            self.page.wait_for_function("!document.querySelector('.rf-still')", timeout=20_000)
+        except TimeoutError:
+            self.problems.append("a widget did not take the place of its still picture")
 
     def _note_request(self, request):
         address = urlsplit(request.url)
@@ -159,3 +166,12 @@ class Site:
         # an address with a scheme is on another host, or `data:`, which is a part of the page
         files = [path, *(path.parent / image for image in images if not urlsplit(image).scheme)]
         return sum(len(gzip.compress(file.read_bytes())) for file in files)
+
+    def widget_weight(self, page: str) -> int:
+        """Count the bytes that a page has for its widgets' sake, as they are in its files."""
+        parsed = self._parse(self.root / page)
+        parts = [str(part) for part in parsed.select(f'.rf-still, script[type="{WIDGET_STATE}"]')]
+        if not parts:
+            return 0
+        loader = self.root / "_static" / "widgets.js"
+        return sum(len(part.encode()) for part in parts) + loader.stat().st_size

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from site_checks import LARGEST_PAGE, Site, visit
+from site_checks import LARGEST_PAGE, LARGEST_WIDGETS, Site, visit
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"
@@ -67,3 +67,35 @@ def test_links_are_alive(site, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_page_is_light(site, page):
     assert site.weight(page) <= LARGEST_PAGE
+
+
+WIDGETS = {  # what the reader can touch, and how many of it
+    "01_flows": {"canvas": 1},
+    "02_interpolation": {"canvas": 1},
+    "03_loss": {".needs-kernel": 1},
+    "04_sampling": {"canvas": 1},
+    "05_reflow": {"canvas": 2},
+    "06_one_step": {"canvas": 2},
+}
+
+
+@pytest.mark.parametrize("chapter", WIDGETS)
+def test_the_widgets_are_there_and_light(site, address, open_context, chapter):
+    page = f"book/{chapter}.html"
+    assert 0 < site.widget_weight(page) <= LARGEST_WIDGETS
+    with visit(open_context("light", 1280), f"{address}/{page}") as visited:
+        for selector, count in WIDGETS[chapter].items():
+            found = visited.page.locator(f".bd-article {selector}:visible")
+            assert found.count() == count, selector
+        # a control without a kernel to serve it would be a dead one
+        assert visited.page.locator(".jupyter-widgets, .widget-subarea *").count() == 0
+
+
+@pytest.mark.parametrize("chapter", ["01_flows", "04_sampling", "05_reflow", "06_one_step"])
+def test_a_playground_computes_in_the_built_page(address, open_context, chapter):
+    with visit(open_context("light", 1280), f"{address}/book/{chapter}.html") as visited:
+        page = visited.page
+        page.get_by_label("Solver").select_option("Heun")
+        page.get_by_label("Steps N").fill("3")
+        page.wait_for_function("document.querySelector('.rf-widget td').textContent === '6'")
+        assert visited.problems == []

@@ -187,6 +187,74 @@ def test_an_interrupt_leaves_the_average_so_far(error):
     rf.euler(velocity, torch.zeros(3, 2), steps=3)  # it is usable
 
 
+# --- the callback
+
+
+def test_the_callback_hears_of_each_step():
+    heard = []
+    run = quick_train(
+        network(), COUPLING, steps=12, callback=lambda step, loss: heard.append((step, loss))
+    )
+    assert [step for step, _ in heard] == list(range(12))
+    assert torch.equal(torch.tensor([loss for _, loss in heard]), run.losses)
+
+
+def test_the_callback_changes_nothing():
+    alone, watched = network(), network()
+    run = quick_train(alone, COUPLING, steps=30)
+    same = quick_train(watched, COUPLING, steps=30, callback=lambda step, loss: None)
+    assert torch.equal(weights(alone), weights(watched))
+    assert torch.equal(run.losses, same.losses)
+
+
+def test_what_the_callback_raises_ends_the_run_with_the_average_so_far():
+    velocity, seen = network(), [weights(network())]
+
+    class Enough(Exception):
+        pass
+
+    def stop(step, loss):
+        seen.append(weights(velocity))
+        if step == 25:
+            raise Enough
+
+    with pytest.raises(Enough):
+        quick_train(velocity, COUPLING, steps=100, callback=stop)
+    assert len(seen) == 27
+    # The last weights have not given a finite loss yet, so they are no part of the average.
+    expected = seen[0]
+    for n, now in enumerate(seen[1:-1], start=1):
+        share = min(0.998, (1 + n) / (10 + n))
+        expected = share * expected + (1 - share) * now
+    torch.testing.assert_close(weights(velocity), expected, rtol=0, atol=1e-6)
+
+
+def test_a_resumed_run_calls_back_with_the_number_of_the_step(tmp_path):
+    """And a run that the callback ends in step 49 has saved that step."""
+    path, heard = tmp_path / "run.safetensors", []
+
+    def stop(step, loss):
+        if step == 49:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        quick_train(network(), COUPLING, steps=100, checkpoint=path, callback=stop)
+    note = lambda step, loss: heard.append(step)  # noqa: E731
+    resumed = quick_train(network(), COUPLING, steps=100, checkpoint=path, callback=note)
+    assert heard == list(range(50, 100))
+    assert torch.equal(resumed.losses, quick_train(network(), COUPLING, steps=100).losses)
+
+
+def test_reflow_and_distill_hand_the_callback_on():
+    heard = []
+    settings = dict(
+        steps=3, batch_size=8, progress=False, callback=lambda step, loss: heard.append(step)
+    )
+    (second,) = rf.reflow(network(), rf.Gaussian(2), size=16, pair_steps=2, **settings)
+    rf.distill(second, COUPLING, **settings)
+    assert heard == [0, 1, 2] * 2
+
+
 # --- what it learns
 
 

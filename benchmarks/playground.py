@@ -1,0 +1,121 @@
+"""What the playground costs in the browser: python benchmarks/playground.py
+
+    python benchmarks/playground.py
+
+Needs the built book (`make book`) and Chromium, which runs headless and without a GPU. Prints the
+milliseconds a step for 2,000 particles, the largest error of the end points against torch, frames
+per second while playing, the longest time that the page does not answer, and the bytes that the
+widgets bring to each page.
+"""
+
+import base64
+import statistics
+from pathlib import Path
+
+import torch
+from playwright.sync_api import Page, sync_playwright
+
+import rfteach as rf
+from rfteach.playground.front_end import esm
+from rfteach.playground.packing import pack_network
+from scripts.find_chromium import find_chromium
+from tests.site.site_checks import Site
+
+BUILT = Path(__file__).parents[1] / "_build" / "html"
+FLAGS = ["--no-sandbox", "--disable-gpu"]
+ENGINE = esm("playground.js") + "\nexport { Network, atOnce, simdModule, solve };"
+SOLVE = """async ([program, weights, sizes, start, solver, steps, simd]) => {
+  const blob = new Blob([program], { type: "text/javascript" });
+  const { Network, atOnce, simdModule, solve } = await import(URL.createObjectURL(blob));
+  const bytes = Uint8Array.from(atob(weights), (letter) => letter.charCodeAt(0));
+  const network = new Network(bytes, sizes, simd ? simdModule() : null);
+  const cloud = new Float32Array(start);
+  const runs = Array.from({ length: 7 }, () => atOnce(solve(network, cloud, solver, steps)));
+  return [runs.slice(2).map((run) => run.milliseconds), [...runs[0].states.at(-1)]];
+}"""
+# While it plays: frames a second, and the longest pause between two turns of the event loop.
+PLAY = """async () => {
+  const widget = document.querySelector(".rf-widget"), box = widget.parentElement;
+  widget.scrollIntoView();
+  let frames = 0, longest = 0, last = performance.now(), going = true;
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    if (going) setTimeout(() => port2.postMessage(null), 0);
+  };
+  port2.postMessage(null);
+  const count = () => { frames++; if (going) requestAnimationFrame(count); };
+  const begun = performance.now();
+  [...widget.querySelectorAll("button")].find((b) => b.textContent === "Play").click();
+  requestAnimationFrame(count);
+  await new Promise((done) => setTimeout(done, 3000));
+  const rate = frames / (performance.now() - begun) * 1000;
+  longest = 0;
+  const input = [...widget.querySelectorAll("input")].find((i) => i.max === "100");
+  for (const steps of [100, 60, 90, 80, 100]) { // as when the slider is dragged
+    input.value = steps;
+    input.dispatchEvent(new Event("input"));
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  await new Promise((done) => setTimeout(done, 1500));
+  going = false;
+  return [rate, longest];
+}"""
+
+
+def solve_both(page: Page, velocity: rf.VelocityMLP, solver: str, steps: int, simd: bool):
+    """Return the milliseconds a step in the browser, and the largest error of an end point."""
+    content, sizes = pack_network("v", velocity)
+    generator = torch.Generator().manual_seed(0)
+    start = rf.Gaussian(2).sample(2000, generator=generator)
+    weights = base64.b64encode(content).decode()
+    arguments = [ENGINE, weights, sizes, start.flatten().tolist(), solver, steps, simd]
+    milliseconds, end = page.evaluate(SOLVE, arguments)
+    solved = (rf.heun if solver == "Heun" else rf.euler)(velocity, start, steps=steps).end
+    error = (torch.tensor(end).reshape(-1, 2) - solved).abs().max().item()
+    return statistics.median(milliseconds), error
+
+
+def random_network(width: int, depth: int) -> rf.VelocityMLP:
+    """Return a network whose weights half precision can hold."""
+    torch.manual_seed(0)
+    velocity = rf.VelocityMLP(2, width=width, depth=depth)
+    for parameter in velocity.parameters():
+        parameter.data = parameter.data.half().float()
+    return velocity
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        page = browser.new_page()
+        print("network, 2,000 particles   solver     ms a step (SIMD / plain)")
+        for width, depth in ((64, 4), (128, 2), (128, 3)):
+            for solver in ("Euler", "Heun"):
+                velocity = random_network(width, depth)
+                times = [solve_both(page, velocity, solver, 20, simd)[0] for simd in (True, False)]
+                layers = "-".join(map(str, [3, *[width] * depth, 2]))
+                print(f"{layers:26s} {solver:9s}  {times[0]:5.1f} / {times[1]:5.1f}")
+        worst = {True: 0.0, False: 0.0}
+        for data in ("moons", "eight Gaussians", "circle"):
+            for velocity in rf.pretrained(data).values():
+                for solver in ("Euler", "Heun"):
+                    for steps in (1, 20, 100):
+                        for simd in worst:
+                            error = solve_both(page, velocity, solver, steps, simd)[1]
+                            worst[simd] = max(worst[simd], error)
+        print(f"largest error of an end point: SIMD {worst[True]:.1e}, plain {worst[False]:.1e}")
+        site = Site(BUILT)
+        for name in site.pages():
+            if weight := site.widget_weight(name):
+                page.goto((BUILT / name).as_uri())
+                line = f"{name}: {weight / 1000:.0f} kB of widgets"
+                if page.locator("canvas").count():
+                    page.wait_for_selector(".rf-widget")
+                    rate, longest = page.evaluate(PLAY)
+                    line += f", {rate:.0f} frames a second, answers within {longest:.0f} ms"
+                print(line)
+        browser.close()

@@ -1,0 +1,12 @@
+"""Widgets: trained flows to touch, in JupyterLab, on Colab, and in a page without a kernel.
+
+The page computes the flow by itself, at every position of every control; nothing is recorded. Each
+widget is a module with the function that makes it, and one with its class, which is loaded on
+first use.
+"""
+
+from rfteach.playground.crossing import crossing
+from rfteach.playground.playground import playground
+from rfteach.playground.retrain import retrain
+
+__all__ = ["crossing", "playground", "retrain"]

@@ -1,0 +1,125 @@
+// One panel of the playground: a model, its flow of the cloud, and the picture of it.
+
+import { choice, follow, make, put } from "./controls.js";
+import { atOnce, energyDistance, solve, stateAt, straightness } from "./flow.js";
+import { Plane } from "./plane.js";
+
+const PATHS = 40; // particles whose paths are drawn
+const GRID = 13; // arrows in each direction
+const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+
+/** The path of particle i as points [x, y]. */
+const pathOf = (states, i) => states.map((state) => [state[2 * i], state[2 * i + 1]]);
+
+export class Panel {
+  /** `trait` names the model shown: "model" or "beside". */
+  constructor(model, trait, label, parts, undo) {
+    Object.assign(this, { model, trait, parts });
+    const { limit, models, colors } = model.get("_parts");
+    this.limit = limit;
+    this.colors = colors;
+    this.plane = new Plane(limit, "");
+    const names = [...new Set(Object.values(models).flatMap(Object.keys))];
+    const options = trait === "beside" ? [["", "nothing"], ...names] : names;
+    this.choice = names.length > 1 ? choice(model, trait, label, options, undo) : "";
+    this.element = make("figure", { className: "rf-panel" }, this.plane.canvas);
+    this.plane.canvas.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+    this.plane.canvas.onkeydown = (event) => this.#key(event);
+    follow(model, [trait], undo, () => {
+      this.element.hidden = !this.name;
+      this.plane.canvas.setAttribute("aria-label", `The plane with the particles of ${this.name}. ` +
+        "A click drops a particle, the arrow keys move it, Escape takes it away.");
+    });
+  }
+
+  get name() {
+    return this.model.get(this.trait);
+  }
+
+  get color() {
+    return this.colors[this.name];
+  }
+
+  /** The network shown, or undefined where the data set has no such model. */
+  get network() {
+    return this.name && this.parts.network(this.model.get("data"), this.name);
+  }
+
+  #key(event) {
+    const step = KEYS[event.key];
+    if (!step && event.key !== "Escape") return;
+    event.preventDefault();
+    const from = this.model.get("selected");
+    const held = (value) => Math.max(-this.limit, Math.min(this.limit, value));
+    const moved = step && (from.length ? from.map((v, i) => held(v + 0.1 * step[i])) : [0, 0]);
+    put(this.model, "selected", moved ?? []);
+  }
+
+  /** Solve for the whole cloud. */
+  *solve(start) {
+    const { network, model } = this, [solver, steps] = [model.get("solver"), model.get("steps")];
+    this.flow = network ? yield* solve(network, start, solver, steps) : null;
+  }
+
+  /** What the table shows. */
+  *measure({ points, spread }) {
+    const { states, evaluations, milliseconds } = this.flow;
+    return {
+      NFE: evaluations,
+      S: yield* straightness(states),
+      "energy distance": yield* energyDistance(states.at(-1), points, spread),
+      "ms per step": milliseconds,
+    };
+  }
+
+  /** Solve for the particle that the reader dropped; returns its end. */
+  drop() {
+    const { model, network } = this, start = model.get("selected");
+    this.dropped = null;
+    if (!start.length || !network) return null;
+    const flow = solve(network, Float32Array.from(start), model.get("solver"), model.get("steps"));
+    this.dropped = atOnce(flow).states;
+    return [...this.dropped.at(-1)];
+  }
+
+  draw(t, target) {
+    if (!this.name) return;
+    const { plane, model, color, flow, colors } = this;
+    plane.clear();
+    plane.points(target, colors.target, { alpha: 0.4 });
+    if (!flow) return;
+    const { states } = flow, steps = states.length - 1;
+    const chord = (i) => [pathOf([states[0]], i)[0], pathOf([states[steps]], i)[0]];
+    const shown = Math.min(PATHS, states[0].length / 2);
+    plane.points(stateAt(states, t), color);
+    if (model.get("lines"))
+      for (let i = 0; i < shown; i++) plane.line(chord(i), colors.line);
+    if (model.get("paths"))
+      for (let i = 0; i < shown; i++) plane.line(pathOf(states, i), color);
+    if (model.get("arrows")) this.#arrows(t);
+    if (this.dropped) {
+      const path = pathOf(this.dropped, 0);
+      plane.line([path[0], path.at(-1)], plane.ink, { width: 1.5, dash: [5, 4] });
+      plane.line(path, plane.ink, { width: 2.5 });
+      plane.dot(path[0], colors.source);
+      plane.dot(stateAt(this.dropped, t), color, 6);
+    }
+  }
+
+  /** The velocity on a grid, as figures.arrows draws it: the longest 5 % pass the spacing. */
+  #arrows(t) {
+    const spacing = (2 * this.limit) / GRID;
+    const places = new Float32Array(2 * GRID * GRID), v = new Float32Array(2 * GRID * GRID);
+    for (let i = 0; i < GRID * GRID; i++) {
+      places[2 * i] = spacing * ((i % GRID) + 0.5) - this.limit;
+      places[2 * i + 1] = spacing * (Math.floor(i / GRID) + 0.5) - this.limit;
+    }
+    this.network.velocity(places, t, v);
+    const lengths = Array.from({ length: GRID * GRID }, (_, i) => Math.hypot(v[2 * i], v[2 * i + 1]));
+    const scale = spacing / (lengths.sort((a, b) => a - b)[Math.floor(0.95 * lengths.length)] || 1);
+    for (let i = 0; i < places.length; i += 2) {
+      const [dx, dy] = [v[i] * scale, v[i + 1] * scale];
+      this.plane.arrow([places[i] - dx / 2, places[i + 1] - dy / 2], [dx, dy], this.plane.ink);
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// The playground: flows that are computed in the page, as the reader turns the controls.
+
+import { halfFloats } from "./bytes.js";
+import { Clock, stayCalm } from "./clock.js";
+import { button, check, choice, follow, make, put, slider } from "./controls.js";
+import { atOnce, inSlices, spread } from "./flow.js";
+import { Network, simdModule } from "./network.js";
+import { Panel } from "./panel.js";
+import { onNewLook } from "./plane.js";
+
+const SECONDS = 4; // from t = 0 to t = 1
+const COLUMNS = { // of the table, with their digits
+  NFE: (value) => String(value),
+  S: (value) => value.toPrecision(2),
+  "energy distance": (value) => value.toFixed(4),
+  "ms per step": (value) => value.toFixed(1),
+};
+
+/** What Python sent, unpacked: networks, source points and data. */
+class Parts {
+  constructor(model) {
+    this.parts = model.get("_parts");
+    this.weights = model.get("_weights");
+    this.pool = halfFloats(model.get("_source"));
+    this.points = halfFloats(model.get("_targets"));
+    this.simd = simdModule();
+    this.networks = new Map();
+    this.targets = new Map();
+  }
+
+  network(data, name) {
+    const entry = this.parts.models[data][name], key = `${data}/${name}`;
+    if (entry && !this.networks.has(key)) {
+      const { buffer, byteOffset } = this.weights;
+      const bytes = new Uint8Array(buffer, byteOffset + entry.offset, entry.bytes);
+      this.networks.set(key, new Network(bytes, entry.sizes, this.simd));
+    }
+    return this.networks.get(key);
+  }
+
+  /** { points, spread } of a data set. */
+  target(data) {
+    if (!this.targets.has(data)) {
+      const names = Object.keys(this.parts.models), each = this.points.length / names.length;
+      const first = names.indexOf(data) * each;
+      const points = this.points.subarray(first, first + each);
+      this.targets.set(data, { points, spread: atOnce(spread(points)) });
+    }
+    return this.targets.get(data);
+  }
+
+  /** The cloud of a seed: every (seed + 1)-th point of the pool, whose size is a prime. */
+  cloud(seed) {
+    const size = this.pool.length / 2, cloud = new Float32Array(2 * this.parts.particles);
+    for (let i = 0; i < cloud.length / 2; i++) {
+      const row = ((i + 1) * (seed + 1)) % size;
+      cloud.set(this.pool.subarray(2 * row, 2 * row + 2), 2 * i);
+    }
+    return cloud;
+  }
+}
+
+class Playground {
+  constructor(model, element) {
+    this.model = model;
+    this.parts = new Parts(model);
+    this.undo = [];
+    this.panels = ["model", "beside"].map((trait, i) =>
+      new Panel(model, trait, ["Model", "Beside it"][i], this.parts, this.undo));
+    for (const { plane } of this.panels)
+      plane.canvas.onclick = (event) => {
+        put(model, "selected", plane.at(event));
+        if (!stayCalm()) this.clock.start(0);
+      };
+    this.#build(element);
+    const on = (traits, action) => follow(model, traits, this.undo, action);
+    on(["data", "model", "beside", "solver", "steps", "seed"], () => this.#solve());
+    on(["data", "model", "beside", "solver", "steps", "selected"], () => this.#drop());
+    on(["paths", "arrows", "lines"], () => this.#redraw());
+    on(["solver"], () => (this.steps.input.disabled = model.get("solver") === "one step"));
+    this.undo.push(onNewLook(this.element, () => this.#redraw()));
+  }
+
+  close() {
+    this.closed = true;
+    this.stopJob?.();
+    for (const action of this.undo) action();
+  }
+
+  #build(element) {
+    const { model, undo, panels } = this, data = Object.keys(this.parts.parts.models);
+    const row = (...children) => make("div", { className: "rf-row" }, ...children);
+    this.steps = slider(model, "steps", "Steps N", [1, 100, 1], 0, undo);
+    this.clock = new Clock(model, SECONDS, () => this.#redraw(), undo);
+    const noise = button("New noise", () => put(model, "seed", (model.get("seed") + 1) % 1000));
+    this.figures = make("tbody");
+    const head = ["model", ...Object.keys(COLUMNS)].map((name) =>
+      make("th", { scope: "col", textContent: name }));
+    this.words = make("p", { role: "status" });
+    this.element = make("section", { className: "rf-widget", ariaLabel: "Playground" },
+      row(...(data.length > 1 ? [choice(model, "data", "Data", data, undo)] : []),
+        ...panels.map((panel) => panel.choice),
+        choice(model, "solver", "Solver", ["Euler", "Heun", "one step"], undo)),
+      row(this.steps, noise),
+      make("div", { className: "rf-panels" }, ...panels.map((panel) => panel.element)),
+      row(this.clock.button, this.clock.slider),
+      row(check(model, "paths", "paths", undo), check(model, "lines", "straight lines", undo),
+        check(model, "arrows", "velocity", undo)),
+      make("table", {}, make("thead", {}, make("tr", {}, ...head)), this.figures),
+      this.words);
+    element.append(this.element);
+  }
+
+  /** Compute anew. A solution under way is finished and shown first, so that a slider stays live. */
+  #solve() {
+    this.stale = true;
+    if (this.working) return;
+    this.working = true;
+    this.stopJob = inSlices(this.#work(), () => (this.working = false));
+  }
+
+  *#work() {
+    while (this.stale) {
+      this.stale = false;
+      const { model, panels } = this, target = this.parts.target(model.get("data"));
+      const start = this.parts.cloud(model.get("seed"));
+      for (const panel of panels) yield* panel.solve(start);
+      this.#redraw();
+      const results = {};
+      for (const panel of panels)
+        if (panel.flow && !this.stale) results[panel.name] = yield* panel.measure(target);
+      if (!this.stale) this.#report(results);
+    }
+  }
+
+  /** Fill the table, and tell the kernel. */
+  #report(results) {
+    const rows = this.panels.filter((panel) => panel.flow).map(({ name, color }) => {
+      const swatch = make("span", { className: "rf-swatch" });
+      swatch.style.background = color;
+      const cells = Object.entries(COLUMNS).map(([column, digits]) => {
+        const value = results[name][column];
+        return make("td", { textContent: value === null ? "\u2013" : digits(value) });
+      });
+      return make("tr", {}, make("th", { scope: "row" }, swatch, name), ...cells);
+    });
+    this.figures.replaceChildren(...rows);
+    put(this.model, "results", results);
+  }
+
+  #drop() {
+    const round = (point) => `(${point.map((v) => v.toFixed(2).replace("-", "\u2212")).join(", ")})`;
+    const { model } = this, start = model.get("selected");
+    const sentences = this.panels.map((panel) => [panel.name, panel.drop()])
+      .filter(([, end]) => end).map(([name, end]) => `${name} carries it to ${round(end)}.`);
+    this.words.textContent = sentences.length
+      ? `Your particle starts at ${round(start)}. ${sentences.join(" ")}`
+      : "Click or tap in the plane to drop a particle there at t = 0.";
+    this.#redraw();
+  }
+
+  /** Draw with the next frame, once for all that changed. */
+  #redraw() {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = 0;
+      this.#draw();
+    });
+  }
+
+  #draw() {
+    if (this.closed) return;
+    const { points } = this.parts.target(this.model.get("data"));
+    for (const panel of this.panels) panel.draw(this.clock.t, points);
+  }
+}
+
+export default {
+  render({ model, el }) {
+    const playground = new Playground(model, el);
+    return () => playground.close();
+  },
+};

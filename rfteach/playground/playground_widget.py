@@ -1,0 +1,91 @@
+"""The playground as a widget: its traits, which the page and the kernel share.
+
+Its program is `front/playground.js`; it runs in pages without a kernel as well.
+"""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets as t
+from jaxtyping import Float
+from torch import Tensor
+
+from rfteach.playground.front_end import css, esm
+from rfteach.playground.packing import cloud_rows, unpack_points
+from rfteach.playground.still import flow_picture, with_picture
+
+
+class Playground(anywidget.AnyWidget):
+    """Trained flows to play with; `rfteach.playground` makes it.
+
+    All traits below can be read and set in the kernel, and linked to other ipywidgets.
+
+    Attributes:
+        data: name of the data set.
+        model: name of the model in the first panel.
+        beside: name of the model in the second panel; "" for none.
+        solver: "Euler", "Heun" or "one step".
+        steps: number N of steps, 1 to 100.
+        seed: of the noise, 0 to 999; see `start`.
+        time: the time t that is shown, 0 to 1.
+        selected: where the dropped particle starts, [x, y]; [] for none.
+        paths, lines, arrows: whether to draw paths, the straight lines from start to end, the
+            velocity.
+        results: what the page measured, by model: "NFE", "S" (None for one step), "energy
+            distance" to 1,000 data points, "ms per step". Written by the page.
+    """
+
+    _esm = esm("playground.js")
+    _css = css()
+    _parts = t.Dict().tag(sync=True)
+    _weights = t.Bytes().tag(sync=True)
+    _source = t.Bytes().tag(sync=True)
+    _targets = t.Bytes().tag(sync=True)
+
+    data = t.Unicode().tag(sync=True)
+    model = t.Unicode().tag(sync=True)
+    beside = t.Unicode().tag(sync=True)
+    solver = t.Enum(["Euler", "Heun", "one step"], "Euler").tag(sync=True)
+    steps = t.Int(20, min=1, max=100).tag(sync=True)
+    seed = t.Int(0, min=0, max=999).tag(sync=True)
+    time = t.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    selected = t.List(t.Float()).tag(sync=True)
+    paths = t.Bool(True).tag(sync=True)
+    lines = t.Bool(False).tag(sync=True)
+    arrows = t.Bool(False).tag(sync=True)
+    results = t.Dict().tag(sync=True)
+
+    def __init__(self, velocities: dict, **state):
+        self._velocities = velocities  # {data: {model: network}}, for the picture
+        super().__init__(**state)
+
+    @t.validate("data", "model", "beside")
+    def _is_known(self, proposal: dict) -> str:
+        value, trait = proposal["value"], proposal["trait"].name
+        known = list(self._velocities)
+        if trait != "data":
+            known = list(dict.fromkeys(name for each in self._velocities.values() for name in each))
+        if value not in known and not (trait == "beside" and value == ""):
+            raise t.TraitError(f"{trait} = {value!r}, but this playground has {', '.join(known)}")
+        return value
+
+    @t.validate("selected")
+    def _is_a_point(self, proposal: dict) -> list[float]:
+        if len(proposal["value"]) not in (0, 2):
+            raise t.TraitError(f"selected = {proposal['value']}, but it must be [x, y] or []")
+        return proposal["value"]
+
+    @property
+    def start(self) -> Float[Tensor, "particles 2"]:
+        """The noise of the seed, shape (particles, 2): the page moves these very points."""
+        return unpack_points(self._source)[cloud_rows(self.seed, self._parts["particles"])]
+
+    @property
+    def target(self) -> Float[Tensor, "n 2"]:
+        """The data points that the page compares with, shape (1000, 2)."""
+        points = unpack_points(self._targets).reshape(len(self._velocities), -1, 2)
+        return points[list(self._velocities).index(self.data)]
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        """Describe the widget to Jupyter, with a picture for pages without scripts."""
+        return with_picture(super()._repr_mimebundle_(**kwargs), self, flow_picture)

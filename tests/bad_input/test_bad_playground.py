@@ -1,0 +1,57 @@
+import pytest
+import torch
+import traitlets
+
+import rfteach as rf
+
+NOISE, MOONS = rf.Gaussian(2), rf.Moons()
+
+
+@pytest.fixture
+def models():
+    """One network."""
+    torch.manual_seed(0)
+    return {"1-RF": rf.VelocityMLP(2)}
+
+
+@pytest.mark.parametrize(
+    "changes, error, message",
+    [
+        ({"velocities": {}}, ValueError, "no velocities"),
+        ({"velocities": {"v": "1-RF"}}, TypeError, "'v' is a str"),
+        ({"velocities": lambda x, t: x}, TypeError, "is a function"),
+        ({"velocities": rf.VelocityMLP(3)}, ValueError, "dim = 3"),
+        ({"source": rf.Gaussian(3)}, ValueError, r"shape \(3,\)"),
+        ({"source": 3}, TypeError, "source"),
+        ({"target": rf.Gaussian(1)}, ValueError, r"shape \(1,\)"),
+        ({"target": {"moons": MOONS}}, ValueError, "moons"),
+        ({"particles": 4999}, ValueError, "particles = 4999"),
+        ({"particles": 0}, ValueError, "particles = 0"),
+        ({"limit": 0.0}, ValueError, "limit = 0"),
+        ({"limit": float("nan")}, ValueError, "limit = nan"),
+        ({"speed": 1}, TypeError, "'speed' is no state"),
+        ({"model": "4-RF"}, traitlets.TraitError, "model = '4-RF'.*1-RF"),
+        ({"steps": 0}, traitlets.TraitError, "steps"),
+        ({"selected": [1.0]}, traitlets.TraitError, "selected = .*must be"),
+        ({"solver": "RK4"}, traitlets.TraitError, "solver"),
+    ],
+)
+def test_bad_input_is_named(models, changes, error, message):
+    arguments = {"velocities": models, "source": NOISE, "target": MOONS, **changes}
+    with pytest.raises(error, match=message):
+        rf.playground(**arguments)
+
+
+@pytest.mark.parametrize(
+    "changes, error, message",
+    [
+        ({"floor": "two"}, TypeError, "floor must be a number, not 'two'"),
+        ({"floor": float("nan")}, ValueError, "floor = nan.*leave it out"),
+        ({"target": [1.0]}, TypeError, "target is of type list"),
+        ({"target": rf.Gaussian(3)}, ValueError, "both in one space"),
+    ],
+)
+def test_bad_input_of_the_retraining_is_named(changes, error, message):
+    arguments = {"source": NOISE, "target": MOONS, **changes}
+    with pytest.raises(error, match=message):
+        rf.retrain(**arguments)

@@ -1,0 +1,283 @@
+"""The playground in a real browser, in a page without a kernel: right, usable, and light."""
+
+import pytest
+import torch
+from site_checks import visit
+from widget_pages import widget_page
+
+import rfteach as rf
+
+DATA = {"moons": rf.Moons(), "eight Gaussians": rf.EightGaussians()}
+MODELS = {name: rf.pretrained(name) for name in DATA}
+SOLVERS = {
+    "Euler": lambda velocity, x, steps: rf.euler(velocity, x, steps=steps),
+    "Heun": lambda velocity, x, steps: rf.heun(velocity, x, steps=steps),
+    "one step": lambda velocity, x, steps: rf.euler(velocity, x, steps=1),
+}
+NO_SIMD = "WebAssembly.validate = () => false"
+
+
+def playground(**state):
+    """All models and data sets that chapter 6 has."""
+    return rf.playground(MODELS, rf.Gaussian(2), DATA, beside="2-RF", **state)
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, serve) -> str:
+    """Return where a page with a playground is served."""
+    folder = tmp_path_factory.mktemp("playground")
+    return f"{serve(folder)}/{widget_page(playground(), folder).name}"
+
+
+def ready(page):
+    """Wait until the table has a row for each of the two models."""
+    page.wait_for_function("document.querySelectorAll('.rf-widget tbody tr').length === 2")
+
+
+@pytest.fixture(params=["WebAssembly", "plain JavaScript"])
+def page(request, address, browser):
+    """The page, with the widget in it, with and without SIMD; it must not complain."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    if request.param == "plain JavaScript":
+        context.add_init_script(NO_SIMD)
+    with visit(context, address) as visited:
+        ready(visited.page)
+        yield visited.page
+        assert visited.problems == []
+    context.close()
+
+
+MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
+
+
+def trait(page, name: str):
+    """Read a trait of the widget."""
+    return page.evaluate(f"{MODEL}.get('{name}')")
+
+
+def change(page, **traits):
+    """Set traits of the widget, as a kernel would, and wait for what comes of it."""
+    program = f"""traits => new Promise((done) => {{
+      const model = {MODEL};
+      model.on("change:results", done);
+      for (const [name, value] of Object.entries(traits)) model.set(name, value);
+    }})"""
+    page.evaluate(program, traits)
+
+
+def numbers(page, row: int = 0) -> list[str]:
+    """Read a row of the table: NFE, S, energy distance, milliseconds."""
+    return page.locator(".rf-widget tbody tr").nth(row).locator("td").all_inner_texts()
+
+
+# --- right
+
+# What the widget itself uses, from its own program and its own traits.
+COMPUTE = f"""async ([cases, counts]) => {{
+  const model = {MODEL};
+  const program = model.get("_esm") + "\\nexport {{ Parts, atOnce, solve }};";
+  const address = URL.createObjectURL(new Blob([program], {{ type: "text/javascript" }}));
+  const {{ Parts, atOnce, solve }} = await import(address);
+  const parts = new Parts(model), start = parts.cloud(model.get("seed"));
+  return cases.flatMap(([data, name, solver]) => counts.map((steps) => {{
+    const flow = atOnce(solve(parts.network(data, name), start, solver, steps));
+    return [[...flow.states.at(-1)], flow.evaluations, Boolean(parts.simd)];
+  }}));
+}}"""
+
+
+@pytest.mark.parametrize("data", DATA)
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_the_browser_and_torch_carry_the_noise_to_the_same_ends(page, request, data, solver):
+    counts = [1, 5, 40]
+    cases = [[data, name, solver] for name in MODELS[data]]
+    found = page.evaluate(COMPUTE, [cases, counts])
+    start = playground(data=data).start
+    for name in MODELS[data]:
+        for steps in counts:
+            end, evaluations, simd = found.pop(0)
+            path = SOLVERS[solver](MODELS[data][name], start, steps)
+            assert evaluations == path.evaluations
+            assert (torch.tensor(end).reshape(-1, 2) - path.end).abs().max() < 1e-3
+            assert simd == ("WebAssembly" in request.node.name)
+
+
+@pytest.mark.parametrize("seed", [1, 999])
+def test_the_seed_gives_the_same_noise_in_the_kernel(page, seed):
+    change(page, seed=seed)
+    found = page.evaluate(
+        f"""async () => {{
+          const model = {MODEL}, program = model.get("_esm") + "\\nexport {{ Parts }};";
+          const blob = new Blob([program], {{ type: "text/javascript" }});
+          const {{ Parts }} = await import(URL.createObjectURL(blob));
+          return [...new Parts(model).cloud(model.get("seed"))];
+        }}"""
+    )
+    assert torch.equal(torch.tensor(found).reshape(-1, 2), playground(seed=seed).start)
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"data": "eight Gaussians", "solver": "Heun", "steps": 8},
+        {"solver": "one step", "model": "distilled"},
+    ],
+)
+def test_the_table_shows_what_torch_measures(page, state):
+    if state:
+        change(page, **state)
+    play = playground(**state)
+    for row, name in enumerate([play.model, play.beside]):
+        path = SOLVERS[play.solver](MODELS[play.data][name], play.start, play.steps)
+        measured = trait(page, "results")[name]
+        assert measured["NFE"] == path.evaluations
+        energy = rf.energy_distance(path.end, play.target)
+        # differences between means of single-precision distances of size 1
+        assert measured["energy distance"] == pytest.approx(energy, abs=2e-5)
+        shown = numbers(page, row)
+        assert shown[0] == str(path.evaluations) and float(shown[2]) == round(energy, 4)
+        if len(path.times) == 2:
+            assert measured["S"] is None and shown[1] == "\N{EN DASH}"
+        else:
+            assert measured["S"] == pytest.approx(rf.straightness(path), rel=1e-3)
+            assert float(shown[1]) == pytest.approx(measured["S"], rel=0.05)
+        assert measured["ms per step"] > 0
+
+
+# --- usable
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 375, 320])
+def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
+    with visit(open_context(scheme, width), address) as visited:
+        ready(visited.page)
+        assert visited.page.locator(".rf-still").count() == 0
+        style = visited.page.locator(".rf-widget").evaluate("box => box.style.colorScheme")
+        assert style == scheme
+        problems = visited.look()
+        assert not problems, "\n".join(problems)
+
+
+def test_the_keyboard_reaches_and_moves_everything(page):
+    names = []
+    page.locator("h1").click()
+    for _ in range(13):
+        page.keyboard.press("Tab")
+        names.append(
+            page.evaluate(
+                "(document.activeElement.labels?.[0] ?? document.activeElement).textContent"
+                " || document.activeElement.ariaLabel"
+            )
+        )
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", names[-1]
+        if names[-1] == "Steps N":
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowRight")
+    expected = ["Data", "Model", "Beside it", "Solver", "Steps N", "New noise"]
+    expected += ["The plane with the particles of 1-RF", "The plane with the particles of 2-RF"]
+    expected += ["Play", "t", "paths", "straight lines", "velocity"]
+    assert [name.split(".")[0] for name in names] == expected
+    page.wait_for_function(f"{MODEL}.get('results')['1-RF'].NFE === 22")
+    assert trait(page, "steps") == 22 and numbers(page)[0] == "22"
+
+
+def test_one_step_has_no_number_of_steps(page):
+    page.get_by_label("Solver").select_option("one step")
+    assert page.get_by_label("Steps N").is_disabled()
+    page.wait_for_function(f"{MODEL}.get('results')['1-RF'].NFE === 1")
+    page.get_by_label("Solver").select_option("Heun")
+    assert page.get_by_label("Steps N").is_enabled()
+    page.wait_for_function(f"{MODEL}.get('results')['1-RF'].NFE === 40")
+
+
+def test_a_click_drops_a_particle_and_the_arrow_keys_move_it(page):
+    canvas = page.locator("canvas").first
+    box = canvas.bounding_box()
+    # in a plane from -3 to 3 the middle is 0, and a sixth of the width is 1
+    canvas.click(position={"x": box["width"] * 2 / 3, "y": box["height"] / 2})
+    x, y = trait(page, "selected")
+    assert abs(x - 1) < 0.02 and abs(y) < 0.02
+    page.keyboard.press("ArrowDown")
+    dropped = torch.tensor([[x, y - 0.1]])
+    assert trait(page, "selected") == pytest.approx(dropped[0].tolist(), abs=1e-6)
+    words = page.locator("p[role=status]").inner_text().replace("\N{MINUS SIGN}", "-")
+    for name in ("1-RF", "2-RF"):
+        end = rf.euler(MODELS["moons"][name], dropped, steps=20).end[0].tolist()
+        assert f"{name} carries it to ({end[0]:.2f}, {end[1]:.2f})." in words
+    page.keyboard.press("Escape")
+    assert trait(page, "selected") == []
+    assert "drop a particle" in page.locator("p[role=status]").inner_text()
+
+
+def test_a_tap_drops_a_particle(address, browser):
+    context = browser.new_context(viewport={"width": 375, "height": 700}, has_touch=True)
+    with visit(context, address) as visited:
+        ready(visited.page)
+        visited.page.locator("canvas").last.tap()
+        assert len(trait(visited.page, "selected")) == 2
+        assert visited.problems == []
+    context.close()
+
+
+def pixels(page) -> str:
+    """Return what the first panel shows, drawn anew."""
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    return page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"time": 0.3}, {"paths": False}, {"lines": True}, {"arrows": True}, {"selected": [0.5, 1]}],
+)
+def test_the_picture_shows_what_is_chosen(page, state):
+    before = pixels(page)
+    page.evaluate(f"state => Object.entries(state).forEach(([k, v]) => {MODEL}.set(k, v))", state)
+    assert pixels(page) != before
+
+
+def test_it_plays_to_the_end_and_can_be_stopped(page):
+    page.get_by_label("t", exact=True).fill("0.5")
+    assert trait(page, "time") == 0.5
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Pause").click()
+    assert 0.5 <= trait(page, "time") < 1
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function(f"{MODEL}.get('time') === 1")
+    assert page.get_by_role("button", name="Play").is_visible()
+
+
+def test_less_motion_means_still_pictures(address, browser):
+    context = browser.new_context(reduced_motion="reduce")
+    with visit(context, address) as visited:
+        page = visited.page
+        ready(page)
+        page.locator("canvas").first.click()  # drops a particle, and moves nothing
+        assert page.get_by_role("button", name="Play").is_visible()
+        page.evaluate(
+            """window.shown = new Set();
+            const look = () => {
+              shown.add(document.querySelectorAll(".rf-slider output")[1].value);
+              requestAnimationFrame(look);
+            };
+            look()"""
+        )
+        page.get_by_role("button", name="Play").click()
+        page.wait_for_selector("button:text('Pause')")
+        page.wait_for_selector("button:text('Play')")
+        seen = page.evaluate("[...shown].sort()")
+        assert set(seen) <= {"0.00", "0.25", "0.50", "0.75", "1.00"} and len(seen) >= 4
+    context.close()
+
+
+def test_without_scripts_there_is_a_picture(address, browser):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    assert page.locator(".rf-widget").count() == 0
+    picture = page.locator(".rf-still img")
+    assert picture.bounding_box()["width"] > 300
+    assert "1-RF and that of 2-RF" in picture.get_attribute("alt")
+    context.close()
