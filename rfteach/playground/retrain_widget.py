@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import html
 import math
@@ -48,6 +49,7 @@ class Retrain(ipywidgets.VBox):
         controls: the dropdown of each setting, by the setting's name.
         runs: the trainings so far, as a list of `Attempt`.
         velocity: the network of the last one; None before the first.
+        picture: the figure that is shown, as a PNG.
         thread: where the last training that Train began is run; None before the first.
     """
 
@@ -87,7 +89,7 @@ class Retrain(ipywidgets.VBox):
         self.stop_button.on_click(lambda _: self.stop())
         self.progress = ipywidgets.IntProgress(description="progress", max=CHOICES["steps"][1])
         self.status, self.table = ipywidgets.HTML(), ipywidgets.HTML(table([], floor))
-        self.image = ipywidgets.Image(layout={"max_width": "100%", "width": "840px"})
+        self.image = ipywidgets.HTML()  # an ipywidgets.Image has no text for who cannot see it
         self._say("Choose settings and press Train.")
         self._draw([], None)
         super().__init__(
@@ -190,7 +192,7 @@ class Retrain(ipywidgets.VBox):
 
     def _draw(self, losses: list[float], samples: Float[Tensor, "n 2"] | None) -> None:
         self.progress.value = len(losses)
-        self.image.value = draw(
+        self.picture = draw(
             losses,
             self.runs,
             self._test[1][:SHOWN],
@@ -198,6 +200,11 @@ class Retrain(ipywidgets.VBox):
             steps=self.progress.max,
             top=self._top,
             floor=self._floor,
+        )
+        source = base64.b64encode(self.picture).decode()
+        self.image.value = (
+            '<img alt="The loss curve, data, and samples: described below" width="840" '
+            f'style="max-width: 100%" src="data:image/png;base64,{source}">'
         )
 
     def _say(self, text: str) -> None:

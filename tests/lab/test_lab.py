@@ -88,7 +88,7 @@ print(shown["energy distance"], rf.energy_distance(end, play.target))"""
     expect_row(notebook, 4, 4)
     notebook.run_until(2, "steps: 4 NFE: {'1-RF': 4}")
     page, torch = map(float, notebook.run(3).split())
-    assert page == pytest.approx(torch, abs=1e-3)
+    assert page == pytest.approx(torch, abs=1e-5)
 
 
 def test_training_again(open_notebook):

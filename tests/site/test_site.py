@@ -97,5 +97,5 @@ def test_a_playground_computes_in_the_built_page(address, open_context, chapter)
         page = visited.page
         page.get_by_label("Solver").select_option("Heun")
         page.get_by_label("Steps N").fill("3")
-        page.wait_for_function("document.querySelector('.rf-widget td').textContent === '6'")
+        page.wait_for_function("document.querySelector('.rf-widget td')?.textContent === '6'")
         assert visited.problems == []

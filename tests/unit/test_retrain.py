@@ -36,7 +36,7 @@ def inside(widget: ipywidgets.Widget):
 
 
 def picture(made: Retrain) -> Image.Image:
-    return Image.open(io.BytesIO(made.image.value)).convert("RGB")
+    return Image.open(io.BytesIO(made.picture)).convert("RGB")
 
 
 class Broken(rf.Circle):
@@ -53,13 +53,13 @@ class Broken(rf.Circle):
 def test_train_trains_and_shows_the_result():
     made = control()
     assert made.velocity is None and made.runs == [] and "<td>" not in made.table.value
-    before = made.image.value
+    before = made.picture
     press(made.train_button, made)
     (attempt,) = made.runs
     assert attempt.run.steps == 100 and attempt.run.losses.shape == (100,)
     assert made.progress.value == made.progress.max == 100
     assert "Done: 100 steps" in made.status.value
-    assert made.image.value != before
+    assert made.picture != before
     assert f"<td>{attempt.test_loss:.3f}</td>" in made.table.value
     assert "the floor, 2.000" in made.table.value
     rf.euler(made.velocity, torch.zeros(3, 2), steps=3)
@@ -103,14 +103,14 @@ def test_the_test_loss_is_that_of_the_network():
 def test_a_second_run_keeps_the_first_for_comparison():
     made = control()
     press(made.train_button, made)
-    first = made.image.value
+    first = made.picture
     made.controls["learning_rate"].value = 1e-3
     press(made.train_button, made)
     assert [attempt.settings["learning_rate"] for attempt in made.runs] == [5e-3, 1e-3]
     assert made.table.value.count("<tr>") == 3
     alone = control(learning_rate=1e-3)
     alone.train_once()
-    assert made.image.value not in (first, alone.image.value)  # the gray curve
+    assert made.picture not in (first, alone.picture)  # the gray curve
 
 
 def test_global_randomness_is_left_alone():

@@ -40,7 +40,7 @@
   ;; Four outputs at a time for all 8 points: sums a0..a3 for points 0-3, b0..b3 for points 4-7.
   ;; Addresses are in bytes. $outputs is a multiple of 4.
   (func (export "layer") (param $x i32) (param $w i32) (param $y i32)
-      (param $inputs i32) (param $outputs i32) (param $silu i32)
+      (param $inputs i32) (param $outputs i32) (param $hidden i32)
     (local $p i32) (local $end i32) (local $xa v128) (local $xb v128) (local $v v128)
     (local $a0 v128) (local $a1 v128) (local $a2 v128) (local $a3 v128)
     (local $b0 v128) (local $b1 v128) (local $b2 v128) (local $b3 v128)
@@ -70,7 +70,7 @@
         (local.set $w (i32.add (local.get $w) (i32.const 16)))
         (br_if $input (i32.lt_u
           (local.tee $p (i32.add (local.get $p) (i32.const 32))) (local.get $end))))
-      (if (local.get $silu) (then
+      (if (local.get $hidden) (then
         (local.set $a0 (call $silu (local.get $a0))) (local.set $b0 (call $silu (local.get $b0)))
         (local.set $a1 (call $silu (local.get $a1))) (local.set $b1 (call $silu (local.get $b1)))
         (local.set $a2 (call $silu (local.get $a2))) (local.set $b2 (call $silu (local.get $b2)))

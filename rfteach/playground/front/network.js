@@ -18,25 +18,42 @@ export function simdModule() {
   return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
 }
 
-/** layer.wat in JavaScript, on floats `m`; addresses are in bytes, as there. */
-function plainLayer(m, x, w, y, inputs, outputs, silu) {
-  const act = (a) => (silu ? a / (1 + Math.exp(-a)) : a);
+const single = Math.fround;
+const [LOG2E, LN2_HIGH, LN2_LOW] = [1.44269504, 0.693359375, -2.1219444e-4].map(single);
+const SERIES = [1 / 720, 1 / 120, 1 / 24, 1 / 6, 1 / 2, 1, 1].map(single); // of e^r
+const ROUND = 1.5 * 2 ** 23; // adding it leaves no bits for a fraction
+
+/** $silu of layer.wat. */
+function silu(x) {
+  const z = Math.max(-87, Math.min(87, -x));
+  const n = single(single(single(z * LOG2E) + ROUND) - ROUND);
+  const r = single(single(z - single(n * LN2_HIGH)) - single(n * LN2_LOW));
+  let e = SERIES[0];
+  for (let k = 1; k < 7; k++) e = single(SERIES[k] + single(r * e));
+  return single(x / single(1 + single(e * 2 ** n)));
+}
+
+/**
+ * The layer of layer.wat, on floats `m`; addresses are in bytes, as there. All is rounded to single
+ * precision in the same order, so the results are the same to the last bit.
+ */
+function plainLayer(m, x, w, y, inputs, outputs, hidden) {
   (x >>= 2), (w >>= 2), (y >>= 2);
   for (let j = 0; j < outputs; j += 4, w += 4 * (inputs + 1)) {
     for (let point = 0; point < BLOCK; point += 2) {
-      let [a0, a1, a2, a3] = [m[w], m[w + 1], m[w + 2], m[w + 3]];
-      let [b0, b1, b2, b3] = [a0, a1, a2, a3];
+      let a0 = m[w], a1 = m[w + 1], a2 = m[w + 2], a3 = m[w + 3];
+      let b0 = a0, b1 = a1, b2 = a2, b3 = a3;
       for (let k = 0, p = x + point, q = w + 4; k < inputs; k++, p += BLOCK, q += 4) {
         const a = m[p], b = m[p + 1];
         const w0 = m[q], w1 = m[q + 1], w2 = m[q + 2], w3 = m[q + 3];
-        a0 += w0 * a, a1 += w1 * a, a2 += w2 * a, a3 += w3 * a;
-        b0 += w0 * b, b1 += w1 * b, b2 += w2 * b, b3 += w3 * b;
+        a0 = single(a0 + single(w0 * a)), b0 = single(b0 + single(w0 * b));
+        a1 = single(a1 + single(w1 * a)), b1 = single(b1 + single(w1 * b));
+        a2 = single(a2 + single(w2 * a)), b2 = single(b2 + single(w2 * b));
+        a3 = single(a3 + single(w3 * a)), b3 = single(b3 + single(w3 * b));
       }
-      let to = y + j * BLOCK + point;
-      for (const [a, b] of [[a0, b0], [a1, b1], [a2, b2], [a3, b3]]) {
-        m[to] = act(a), m[to + 1] = act(b);
-        to += BLOCK;
-      }
+      const sums = [a0, b0, a1, b1, a2, b2, a3, b3];
+      for (let i = 0; i < 8; i++)
+        m[y + (j + (i >> 1)) * BLOCK + point + (i & 1)] = hidden ? silu(sums[i]) : sums[i];
     }
   }
 }
@@ -57,7 +74,7 @@ export class Network {
     let address = 2 * widest * ROW;
     for (let l = 0; l + 1 < sizes.length; l++) {
       const inputs = l === 0 ? sizes[0] : FOURS(sizes[l]), outputs = FOURS(sizes[l + 1]);
-      this.layers.push({ address, inputs, outputs, silu: l + 2 < sizes.length });
+      this.layers.push({ address, inputs, outputs, hidden: l + 2 < sizes.length });
       address += 4 * outputs * (inputs + 1);
     }
     if (module) {
@@ -97,8 +114,8 @@ export class Network {
         memory[x / 4 + BLOCK + i] = points[2 * (start + i) + 1];
       }
       memory.fill(t, x / 4 + 2 * BLOCK, x / 4 + 3 * BLOCK);
-      for (const { address, inputs, outputs, silu } of this.layers) {
-        this.layer(x, address, y, inputs, outputs, silu);
+      for (const { address, inputs, outputs, hidden } of this.layers) {
+        this.layer(x, address, y, inputs, outputs, hidden);
         [x, y] = [y, x];
       }
       for (let i = 0; i < count; i++) {

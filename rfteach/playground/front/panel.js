@@ -22,7 +22,7 @@ export class Panel {
     const names = [...new Set(Object.values(models).flatMap(Object.keys))];
     const options = trait === "beside" ? [["", "nothing"], ...names] : names;
     this.choice = names.length > 1 ? choice(model, trait, label, options, undo) : "";
-    this.element = make("figure", { className: "rf-panel" }, this.plane.canvas);
+    this.element = make("div", { className: "rf-panel" }, this.plane.canvas);
     this.plane.canvas.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
     this.plane.canvas.onkeydown = (event) => this.#key(event);
     follow(model, [trait], undo, () => {
