@@ -5,6 +5,7 @@ import subprocess
 import sys
 import sysconfig
 import venv
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -56,18 +57,28 @@ def test_links_lead_where_the_reader_can_follow(copies):
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    """Build the wheel, from a copy of what git knows, so that no leftovers get into it."""
-    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+def package() -> list[str]:
+    """List the files of the package that git knows or would add."""
     git = ["git", "-C", ROOT, "ls-files", "-z", "-co", "--exclude-standard", "--", "rfteach"]
     listed = subprocess.run(git, check=True, capture_output=True, text=True).stdout
-    names = [*listed.strip("\0").split("\0"), "pyproject.toml", "README.md", "LICENSE"]
-    for name in [*names, "LICENSE-text"]:
+    return listed.strip("\0").split("\0")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory, package) -> Path:
+    """Build the wheel, from a copy of what git knows, so that no leftovers get into it."""
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
+    for name in [*package, "pyproject.toml", "README.md", "LICENSE", "LICENSE-text"]:
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_bytes((ROOT / name).read_bytes())
     pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "-w", out, source], check=True)
     return next(out.glob("rfteach-*.whl"))
+
+
+def test_the_wheel_has_every_file_of_the_package(wheel, package):
+    packed = zipfile.ZipFile(wheel).namelist()
+    assert sorted(name for name in packed if name.startswith("rfteach/")) == sorted(package)
 
 
 @pytest.fixture
