@@ -91,6 +91,20 @@ def test_the_widgets_are_there_and_light(site, address, open_context, chapter):
         assert visited.page.locator(".jupyter-widgets, .widget-subarea *").count() == 0
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("chapter", WIDGETS)
+def test_the_widgets_are_light_or_dark_as_the_page(address, open_context, chapter, scheme):
+    """What is behind the text of a widget is what is behind the text of the page."""
+    behind = """element => {
+      while (getComputedStyle(element).backgroundColor === "rgba(0, 0, 0, 0)")
+        element = element.parentElement;
+      return getComputedStyle(element).backgroundColor;
+    }"""
+    with visit(open_context(scheme, 1280), f"{address}/book/{chapter}.html") as visited:
+        widget = visited.page.locator(".rf-widget, .needs-kernel")
+        assert widget.evaluate(behind) == visited.page.locator(".bd-article h1").evaluate(behind)
+
+
 @pytest.mark.parametrize("chapter", ["01_flows", "04_sampling", "05_reflow", "06_one_step"])
 def test_a_playground_computes_in_the_built_page(address, open_context, chapter):
     with visit(open_context("light", 1280), f"{address}/book/{chapter}.html") as visited:
