@@ -38,21 +38,20 @@ function readState({ state, buffers = [] }) {
   return state;
 }
 
-async function showWidget(place, stored) {
-  const state = readState(stored);
-  const address = URL.createObjectURL(new Blob([state._esm], { type: "text/javascript" }));
-  const program = (await import(address)).default;
+async function showWidget(place, model) {
+  const program = new Blob([model.get("_esm")], { type: "text/javascript" });
+  const { render } = (await import(URL.createObjectURL(program))).default;
   const style = document.createElement("style");
-  style.textContent = state._css;
+  style.textContent = model.get("_css");
   const box = document.createElement("div");
-  const model = new WidgetModel(state);
   place.after(style, box);
   try {
-    await program.render({ model, el: box });
+    await render({ model, el: box });
     box.widgetModel = model; /* for who wants to look at it from the browser's console */
     place.remove();
   } catch (error) {
-    box.remove(); /* the picture stays */
+    style.remove(); /* the picture stays */
+    box.remove();
     throw error;
   }
 }
@@ -60,8 +59,11 @@ async function showWidget(place, stored) {
 document.addEventListener("DOMContentLoaded", () => {
   const json = document.querySelector('script[type="application/vnd.jupyter.widget-state+json"]');
   const all = json ? JSON.parse(json.textContent).state : {};
+  const models = new Map(); /* a widget that is shown twice has one model */
   for (const place of document.querySelectorAll(".rf-still")) {
-    const stored = all[place.dataset.widget];
-    if (stored) showWidget(place, stored);
+    const id = place.dataset.widget;
+    if (!all[id]) continue;
+    if (!models.has(id)) models.set(id, new WidgetModel(readState(all[id])));
+    showWidget(place, models.get(id));
   }
 });

@@ -8,7 +8,6 @@ minutes, with the same bits on the same kind of machine.
 import copy
 import hashlib
 import json
-import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -95,7 +94,6 @@ def make(data: str) -> dict:
 
 
 if __name__ == "__main__":
-    os.environ["OMP_NUM_THREADS"] = "1"
     FOLDER.mkdir(exist_ok=True)
     with ProcessPoolExecutor(2) as pool:
         entries = dict(zip(DATA, pool.map(make, DATA), strict=True))

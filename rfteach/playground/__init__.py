@@ -1,8 +1,8 @@
-"""Widgets: trained flows to touch, in JupyterLab, on Colab, and in a page without a kernel.
+"""Widgets: flows to touch, in JupyterLab, on Colab, and in a page without a kernel.
 
-The page computes the flow by itself, at every position of every control; nothing is recorded. Each
-widget is a module with the function that makes it, and one with its class, which is loaded on
-first use.
+The page computes the flow by itself, at every position of every control; nothing is recorded. (Only
+`retrain`, which trains a network, needs a kernel.) Each widget is a module with the function that
+makes it, and one with its class, which is loaded on first use.
 """
 
 from rfteach.playground.crossing import crossing

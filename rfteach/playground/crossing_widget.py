@@ -155,7 +155,7 @@ def _place(
     """Return where the lines meet on paper; if they do not, midway between their points."""
     along = ends - starts
     sides = torch.stack([along[0], -along[1]], dim=1)
-    if torch.linalg.det(sides).abs() > 1e-6:  # else they are parallel
+    if torch.linalg.det(sides).abs() > 1e-9:  # else they are parallel
         times = torch.linalg.solve(sides, starts[1] - starts[0])
         if ((times >= 0) & (times <= 1)).all():
             return torch.lerp(starts[0], ends[0], times[0])

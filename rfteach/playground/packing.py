@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn import SiLU
 
 from rfteach.distributions import Distribution
 from rfteach.networks import VelocityMLP
@@ -39,6 +40,12 @@ def pack_network(name: str, velocity: VelocityMLP) -> tuple[bytes, list[int]]:
         raise TypeError(
             f"{name} is a {type(velocity).__name__}, but the page can compute a VelocityMLP only; "
             f"fit one to it with rf.train"
+        )
+    changed = [layer for layer in velocity.net if not isinstance(layer, torch.nn.Linear | SiLU)]
+    if changed or type(velocity).forward is not VelocityMLP.forward:
+        raise TypeError(
+            f"{name} is not a plain VelocityMLP of linear layers and SiLU, and the page can "
+            f"compute no other; fit one to it with rf.train"
         )
     if velocity.dim != 2:
         raise ValueError(f"{name} has dim = {velocity.dim}, but a playground shows the plane: 2")

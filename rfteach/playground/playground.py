@@ -39,7 +39,8 @@ def playground(
         velocities: a network, or networks by name ("1-RF", "2-RF", ...), or those by data set.
         source: distribution of Z0.
         target: the data, for comparison; by name if there are several data sets.
-        particles: number of particles, at most 4,998.
+        particles: number of particles, 2 to 4,998. The noise of all seeds comes from 4,999 points,
+            so the clouds of two seeds have points in common.
         limit: the plane shown is [-limit, limit]^2.
         state: what to show at first, such as `model="2-RF"`, `beside="1-RF"`, `steps=1`,
             `time=0.5` or `arrows=True`.
@@ -59,8 +60,8 @@ def playground(
 
     by_data, targets = _by_data(velocities, target)
     check_count("particles", particles)
-    if particles >= POOL:
-        raise ValueError(f"particles = {particles}, but a playground has at most {POOL - 1}")
+    if not 2 <= particles < POOL:
+        raise ValueError(f"particles = {particles}, but a playground has 2 to {POOL - 1}")
     if not (math.isfinite(limit) and limit > 0):
         raise ValueError(f"limit = {limit}, but it must be positive; shown is [-limit, limit]^2")
     unknown = set(state) - STATE
@@ -72,26 +73,32 @@ def playground(
     for data, distribution in targets.items():
         check_distribution(f"target {data!r}", distribution)
 
-    models, weights = {}, b""
-    for data, networks in by_data.items():
-        for name, velocity in networks.items():
+    networks, weights = [], b""
+    for data, models in by_data.items():
+        for name, velocity in models.items():
             content, sizes = pack_network(f"velocity {name!r}", velocity)
             entry = {"offset": len(weights), "bytes": len(content), "sizes": sizes}
-            models.setdefault(data, {})[name] = entry
+            networks.append({"data": data, "model": name, **entry})
             weights += content
-    first = next(iter(by_data))
+    about = {
+        # lists, because the keys of a stored notebook come back sorted
+        "data": list(by_data),
+        "models": _colored(by_data, COLORS),
+        "networks": networks,
+        "colors": {part: COLORS[part] for part in ("source", "target", "line")},
+        "particles": particles,
+        "limit": limit,
+    }
+    shown = state.setdefault("data", next(iter(by_data)))
+    if shown in by_data:
+        state.setdefault("model", next(iter(by_data[shown])))
     return Playground(
         by_data,
-        _parts={
-            "models": models,
-            "colors": _colors(by_data, COLORS),
-            "particles": particles,
-            "limit": limit,
-        },
+        _about=about,
         _weights=weights,
         _source=pack_points("source", source, POOL, seed=0),
         _targets=b"".join(pack_points("target", d, TARGET, seed=1) for d in targets.values()),
-        **{"data": first, "model": next(iter(by_data[first])), **state},
+        **state,
     )
 
 
@@ -113,12 +120,17 @@ def _by_data(velocities: object, target: object) -> tuple[dict[str, Models], dic
     for data, models in named.items():
         if not models:
             raise ValueError(f"there are no velocities for {data!r}; give one or more")
+        for name in (data, *models):
+            if not isinstance(name, str) or not name:
+                raise TypeError(
+                    f"{name!r} is no name; data sets and models have names such as '1-RF'"
+                )
     return named, target
 
 
-def _colors(by_data: dict[str, Models], book: dict[str, str]) -> dict[str, str]:
+def _colored(by_data: dict[str, Models], book: dict[str, str]) -> list[dict[str, str]]:
     """Give each model the book's color of its name, and other names a color in turn."""
-    names = list(dict.fromkeys(name for models in by_data.values() for name in models))
-    turns = itertools.cycle(["1-RF", "2-RF", "3-RF", "distilled"])
-    chosen = {name: book[name if name in book else next(turns)] for name in names}
-    return chosen | {part: book[part] for part in ("source", "target", "line")}
+    kinds = ["1-RF", "2-RF", "3-RF", "distilled", "DDPM"]
+    turns = itertools.cycle(kinds[:4])
+    names = dict.fromkeys(name for models in by_data.values() for name in models)
+    return [{"name": name, "color": book[name if name in kinds else next(turns)]} for name in names]

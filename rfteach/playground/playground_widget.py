@@ -5,6 +5,8 @@ Its program is `front/playground.js`; it runs in pages without a kernel as well.
 
 from __future__ import annotations
 
+import math
+
 import anywidget
 import traitlets as t
 from jaxtyping import Float
@@ -32,12 +34,13 @@ class Playground(anywidget.AnyWidget):
         paths, lines, arrows: whether to draw paths, the straight lines from start to end, the
             velocity.
         results: what the page measured, by model: "NFE", "S" (None for one step), "energy
-            distance" to 1,000 data points, "ms per step". Written by the page.
+            distance" to 1,000 data points, "ms per step". Written by the page, with None for what
+            is not finite.
     """
 
     _esm = esm("playground.js")
     _css = css()
-    _parts = t.Dict().tag(sync=True)
+    _about = t.Dict().tag(sync=True)
     _weights = t.Bytes().tag(sync=True)
     _source = t.Bytes().tag(sync=True)
     _targets = t.Bytes().tag(sync=True)
@@ -71,14 +74,21 @@ class Playground(anywidget.AnyWidget):
 
     @t.validate("selected")
     def _is_a_point(self, proposal: dict) -> list[float]:
-        if len(proposal["value"]) not in (0, 2):
-            raise t.TraitError(f"selected = {proposal['value']}, but it must be [x, y] or []")
+        point = proposal["value"]
+        if len(point) not in (0, 2) or not all(math.isfinite(each) for each in point):
+            raise t.TraitError(f"selected = {point}, but it must be [x, y] or []")
+        return point
+
+    @t.validate("time")
+    def _is_a_time(self, proposal: dict) -> float:
+        if math.isnan(proposal["value"]):
+            raise t.TraitError("time = nan, but it must be a number from 0 to 1")
         return proposal["value"]
 
     @property
     def start(self) -> Float[Tensor, "particles 2"]:
         """The noise of the seed, shape (particles, 2): the page moves these very points."""
-        return unpack_points(self._source)[cloud_rows(self.seed, self._parts["particles"])]
+        return unpack_points(self._source)[cloud_rows(self.seed, self._about["particles"])]
 
     @property
     def target(self) -> Float[Tensor, "n 2"]:

@@ -5,6 +5,8 @@ import traitlets
 import rfteach as rf
 
 NOISE, MOONS = rf.Gaussian(2), rf.Moons()
+CHANGED = rf.VelocityMLP(2)
+CHANGED.net[1] = torch.nn.Tanh()
 
 
 @pytest.fixture
@@ -27,6 +29,10 @@ def models():
         ({"target": {"moons": MOONS}}, ValueError, "moons"),
         ({"particles": 4999}, ValueError, "particles = 4999"),
         ({"particles": 0}, ValueError, "particles = 0"),
+        ({"particles": 1}, ValueError, "particles = 1"),
+        ({"velocities": {"": rf.VelocityMLP(2)}}, TypeError, "'' is no name"),
+        ({"velocities": {1: rf.VelocityMLP(2)}}, TypeError, "1 is no name"),
+        ({"velocities": CHANGED}, TypeError, "not a plain VelocityMLP"),
         ({"limit": 0.0}, ValueError, "limit = 0"),
         ({"limit": float("nan")}, ValueError, "limit = nan"),
         ({"speed": 1}, TypeError, "'speed' is no state"),

@@ -30,8 +30,6 @@ SETTINGS = {
     "notification": {"fetchNews": "false", "checkForUpdates": False},
     "themes": {"adaptive-theme": True},  # light or dark as the browser's color scheme
 }
-# Complaints of JupyterLab itself, as regular expressions; all others are the widgets' or ours.
-IGNORED = []
 
 expect.set_options(timeout=1000 * PATIENCE)
 
@@ -146,20 +144,16 @@ class Notebook:
         self.page.on("websocket", self._note_websocket)
         self.page.on("response", self._note_response)
         self.page.on("console", self._note_message)
-        self.page.on("pageerror", lambda error: self._note(f"script error: {error}"))
+        self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
         self.page.goto(url)
         # The status bar knows. The circle in the toolbar is "idle" before there is a kernel too,
         # and a cell that is run that early is not run at all.
         self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
 
-    def _note(self, problem: str):
-        if not any(re.search(pattern, problem) for pattern in IGNORED):
-            self.problems.append(problem)
-
     def _note_request(self, request):
         address, own = urlsplit(request.url), urlsplit(self.url)
         if address.scheme not in ("data", "blob") and address.netloc != own.netloc:
-            self._note(f"request to another host: {request.url}")
+            self.problems.append(f"request to another host: {request.url}")
 
     def _note_websocket(self, websocket):
         self._note_request(websocket)
@@ -169,16 +163,16 @@ class Notebook:
         """Note an error in the kernel: those that a widget's news cause are in no cell's output."""
         text = content if isinstance(content, str) else content.decode(errors="replace")
         if "Traceback" in text:
-            self._note(f"error in the kernel: {text[text.index('Traceback') :]}")
+            self.problems.append(f"error in the kernel: {text[text.index('Traceback') :]}")
 
     def _note_response(self, response):
         if response.status >= 400:
-            self._note(f"no answer: {response.url} ({response.status})")
+            self.problems.append(f"no answer: {response.url} ({response.status})")
 
     def _note_message(self, message):
         if message.type in ("error", "warning"):
             where = message.location
-            self._note(f"console {message.type}: {message.text} ({where['url']})")
+            self.problems.append(f"console {message.type}: {message.text} ({where['url']})")
 
     def cell(self, number: int):
         """The cell of a number, from 1."""

@@ -23,7 +23,7 @@ CASES = [  # starts, ends, blur, time
 def address(tmp_path_factory, serve) -> str:
     """Return where a page with a crossing is served."""
     folder = tmp_path_factory.mktemp("crossing")
-    return f"{serve(folder)}/{widget_page(crossing(), folder).name}"
+    return f"{serve(folder)}/{widget_page(folder, crossing()).name}"
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_a_finger_drags_a_handle(address, browser):
 
 
 def test_play_moves_the_points_and_ends_at_one(page):
-    change(page, time=0.9)
+    change(page, time=0.5)
     before = picture(page)
     page.get_by_role("button", name="Play").click()
     page.get_by_role("button", name="Pause").wait_for()
@@ -213,3 +213,10 @@ def test_the_controls_change_the_picture(page):
     pictures.append(picture(page))
     assert (trait(page, "blur"), trait(page, "time"), trait(page, "paths")) == (0.4, 0.2, False)
     assert all(a != b for a, b in itertools.combinations(pictures, 2))
+
+
+def test_of_the_paths_that_chapter_2_shows_two_are_rewired(page):
+    change(page, starts=[[-1, -1], [-0.2, 0.2]])
+    assert "Of the 24 paths, 2 are rewired." in words(page)
+    change(page, blur=0.1)
+    assert "Of the 24 paths, 0 are rewired." in words(page)

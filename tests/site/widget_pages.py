@@ -1,4 +1,4 @@
-"""A page with one widget and no kernel, as the book has it: for tests of the widgets."""
+"""A page with widgets and no kernel, as the book has it: for tests of the widgets."""
 
 import json
 import shutil
@@ -31,11 +31,13 @@ PAGE = """<!doctype html>
 """
 
 
-def widget_page(widget: ipywidgets.Widget, folder: Path) -> Path:
-    """Write a page with the widget's still picture and its state, and the script that shows it."""
-    html = widget._repr_mimebundle_()[0]["text/html"]
-    state = json.dumps({"state": dependency_state([widget], drop_defaults=False)})
+def widget_page(folder: Path, *widgets: ipywidgets.Widget) -> Path:
+    """Write a page with the widgets' still pictures and states, and the script that shows them."""
+    html = "".join(widget._repr_mimebundle_()[0]["text/html"] for widget in widgets)
+    state = {"state": dependency_state(widgets, drop_defaults=False)}
+    json_state = json.dumps(state, sort_keys=True)  # as the cache of executed notebooks has it
     page = folder / "widget.html"
-    page.write_text(PAGE.format(html=html, state=state.replace("</", r"<\/")), encoding="utf-8")
+    content = PAGE.format(html=html, state=json_state.replace("</", r"<\/"))
+    page.write_text(content, encoding="utf-8")
     shutil.copy(ROOT / "assets" / "widgets.js", folder)
     return page

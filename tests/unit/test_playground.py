@@ -1,5 +1,7 @@
 import base64
+import html
 import io
+import math
 import re
 
 import pytest
@@ -8,6 +10,7 @@ import traitlets
 from PIL import Image
 
 import rfteach as rf
+from rfteach.figures import COLORS
 from rfteach.playground.front_end import FRONT, esm
 from rfteach.playground.packing import POOL, cloud_rows, half_bytes, pack_network
 from scripts.make_wasm import MODULE, as_javascript, assemble
@@ -25,7 +28,7 @@ def models():
 def test_one_network_is_enough(models):
     play = rf.playground(models["1-RF"], NOISE, MOONS)
     assert (play.data, play.model, play.beside) == ("data", "flow", "")
-    assert list(play._parts["colors"]) == ["flow", "source", "target", "line"]
+    assert play._about["models"] == [{"name": "flow", "color": COLORS["1-RF"]}]
 
 
 def test_several_data_sets(models):
@@ -40,7 +43,8 @@ def test_several_data_sets(models):
 
 def test_the_weights_are_packed_in_pytorchs_order(models):
     play = rf.playground(models, NOISE, MOONS)
-    entry = play._parts["models"]["data"]["2-RF"]
+    entry = play._about["networks"][1]
+    assert (entry["data"], entry["model"]) == ("data", "2-RF")
     assert entry["sizes"] == [3, 6, 2]
     content = play._weights[entry["offset"] : entry["offset"] + entry["bytes"]]
     numbers = torch.frombuffer(bytearray(content), dtype=torch.float16)
@@ -69,10 +73,10 @@ def test_no_particle_comes_twice(seed):
 
 def test_the_picture_is_in_the_output(models):
     play = rf.playground(models, NOISE, MOONS, beside="2-RF", steps=3, time=0.5, lines=True)
-    html = play._repr_mimebundle_()[0]["text/html"]
-    assert f'data-widget="{play.model_id}"' in html
-    assert "1-RF" in html and "2-RF" in html and "t = 0.5" in html and "3 steps" in html
-    picture = base64.b64decode(re.search('base64,([^"]*)"', html)[1])
+    output = play._repr_mimebundle_()[0]["text/html"]
+    assert f'data-widget="{play.model_id}"' in output
+    assert "1-RF" in output and "2-RF" in output and "t = 0.5" in output and "3 steps" in output
+    picture = base64.b64decode(re.search('base64,([^"]*)"', output)[1])
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     assert len(image.getcolors(1 << 24)) > 50
 
@@ -98,7 +102,8 @@ def test_the_webassembly_is_what_its_source_says():
 
 def test_traits_refuse_what_the_page_cannot_show(models):
     play = rf.playground(models, NOISE, MOONS)
-    for name, value in {"model": "", "beside": "4-RF", "data": "circle", "time": 2.0}.items():
+    bad = {"model": "", "beside": "4-RF", "data": "circle", "selected": [math.nan, 0.0]}
+    for name, value in [*bad.items(), ("time", 2.0), ("time", math.nan)]:
         before = getattr(play, name)
         with pytest.raises(traitlets.TraitError):
             setattr(play, name, value)
@@ -114,3 +119,30 @@ def test_weights_too_large_for_half_precision_are_refused():
         velocity.net[0].bias[0] = torch.nan
     with pytest.raises(ValueError, match="not finite"):
         pack_network("v", velocity)
+
+
+@pytest.mark.parametrize(
+    "name", ['x"><img src=x onerror="alert(1)', "costs $\\foo{ $", "line", "a & b"]
+)
+def test_any_name_will_do(models, name):
+    play = rf.playground({name: models["1-RF"]}, NOISE, MOONS, time=0.0)
+    output = play._repr_mimebundle_()[0]["text/html"]
+    assert output.count("<") == 7 and html.escape(name) in output
+    assert play._about["models"][0]["color"] == COLORS["1-RF"]
+
+
+def test_a_network_of_another_precision_or_device_can_be_drawn(models):
+    velocity = models["1-RF"].double()
+    play = rf.playground(velocity, NOISE, MOONS, arrows=True)
+    with torch.device("meta"):
+        assert "data:image" in play._repr_mimebundle_()[0]["text/html"]
+    assert next(velocity.parameters()).dtype == torch.float64
+
+
+def test_the_default_model_is_one_of_the_data_shown(models):
+    data = {"moons": MOONS, "circle": rf.Circle()}
+    some = {"moons": {"1-RF": models["1-RF"]}, "circle": {"2-RF": models["2-RF"]}}
+    play = rf.playground(some, NOISE, data, data="circle")
+    assert play.model == "2-RF"
+    play.model, play.beside = "1-RF", "2-RF"  # the first is not for the circle
+    assert "flow of 2-RF from" in play._repr_mimebundle_()[0]["text/html"]

@@ -16,36 +16,44 @@ export class Clock {
     };
     this.button = button("Play", () => (this.playing ? this.pause() : this.start()));
     follow(model, ["time"], undo, () => {
-      if (this.playing) return;
+      this.#halt(); // the kernel, or another view, has set the time while it played
       this.t = model.get("time");
       draw();
     });
     undo.push(() => this.pause());
   }
 
+  get playing() {
+    return this.frame !== undefined;
+  }
+
   pause() {
     if (!this.playing) return;
-    this.playing = false;
-    this.button.textContent = "Play";
+    this.#halt();
     this.t = Math.round(100 * this.t) / 100;
     put(this.model, "time", this.t);
+    this.draw(); // also where the trait had this value before
+  }
+
+  #halt() {
+    cancelAnimationFrame(this.frame);
+    this.frame = undefined;
+    this.button.textContent = "Play";
   }
 
   start(from = this.t < 1 ? this.t : 0) {
-    this.pause();
-    this.playing = true;
+    this.#halt();
     this.button.textContent = "Pause";
     const begun = performance.now() - 1000 * this.seconds * from;
     const calm = stayCalm();
     const frame = (now) => {
-      if (!this.playing) return;
       const t = Math.min(1, Math.max(0, (now - begun) / 1000 / this.seconds));
       this.t = calm ? Math.floor(4 * t) / 4 : t; // five still pictures instead of motion
       this.slider.show(this.t);
       this.draw();
-      if (t < 1) requestAnimationFrame(frame);
+      if (t < 1) this.frame = requestAnimationFrame(frame);
       else this.pause();
     };
-    requestAnimationFrame(frame);
+    this.frame = requestAnimationFrame(frame);
   }
 }

@@ -1,6 +1,13 @@
 // Labeled controls of a widget, each tied to a trait of the model in both directions.
 
-let counted = 0; // for ids that no other widget on the page has
+// Ids that no other widget on the page has; each runs a copy of this module.
+const own = Math.random().toString(36).slice(2);
+let counted = 0;
+const newId = () => `rf-${own}-${++counted}`;
+
+/** A number with two digits and a true minus sign. */
+export const number = (value) =>
+  (Math.round(100 * value) / 100 + 0).toFixed(2).replace("-", "\u2212");
 
 /** An element with properties and children. */
 export function make(tag, properties = {}, ...children) {
@@ -26,7 +33,7 @@ export function follow(model, traits, undo, action) {
 
 /** A drop-down list; `options` are its words, or pairs [value, word]. */
 export function choice(model, trait, label, options, undo) {
-  const select = make("select", { id: `rf-${++counted}` });
+  const select = make("select", { id: newId() });
   select.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would take the arrow keys
   for (const option of options) {
     const [value, word] = Array.isArray(option) ? option : [option, option];
@@ -40,7 +47,7 @@ export function choice(model, trait, label, options, undo) {
 
 /** A slider that shows its value. */
 export function slider(model, trait, label, [min, max, step], digits, undo) {
-  const input = make("input", { type: "range", id: `rf-${++counted}`, min, max, step });
+  const input = make("input", { type: "range", id: newId(), min, max, step });
   const output = make("output", { htmlFor: input.id, ariaLive: "off" }); // the slider tells it
   input.dataset.lmSuppressShortcuts = "true"; // or JupyterLab would take the arrow keys
   const show = (value) => {
@@ -56,7 +63,7 @@ export function slider(model, trait, label, [min, max, step], digits, undo) {
 
 /** A check box. */
 export function check(model, trait, label, undo) {
-  const input = make("input", { type: "checkbox", id: `rf-${++counted}` });
+  const input = make("input", { type: "checkbox", id: newId() });
   input.onchange = () => put(model, trait, input.checked);
   follow(model, [trait], undo, () => (input.checked = model.get(trait)));
   return make("div", { className: "rf-control" }, input,

@@ -1,7 +1,7 @@
 // Two kinds of pairs whose ends the reader drags, and what the mean velocity makes of them.
 
 import { Clock } from "./clock.js";
-import { button, check, follow, make, put, slider } from "./controls.js";
+import { button, check, follow, make, number, put, slider } from "./controls.js";
 import { between, countRewired, flowPaths, meanVelocity, meeting, width } from "./pairs.js";
 import { onNewLook, Plane } from "./plane.js";
 
@@ -12,7 +12,6 @@ const KINDS = ["A", "B"];
 const DASHES = [[], [6, 4]]; // A is solid, B dashed
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
-const number = (value) => (Math.round(100 * value) / 100 + 0).toFixed(2).replace("-", "\u2212");
 const pair = (values) => `(${values.map(number).join(", ")})`;
 const percent = (weight) => `${Math.round(100 * weight)}\u00a0%`;
 const at = (time) => `t\u00a0=\u00a0${number(time)}`;
@@ -101,15 +100,15 @@ class Crossing {
       make("div", { className: "rf-stage" },
         this.plane.canvas, ...this.handles.map((handle) => handle.element)),
       make("div", { className: "rf-side" },
-        make("p", { textContent: "Drag the ends of the lines A and B. Thin arrows: the mean " +
-          "velocity of A and of B at the ring; thick: the field, their weighted mean. All are " +
-          `drawn at ${SHOWN} of their length.` }),
-        make("div", { className: "rf-row rf-weights", ariaHidden: "true" },
-          this.shares[0], this.bar, this.shares[1]), // for the eye: the words say the same
-        this.words,
+        make("p", { textContent: "Drag the ends of the lines A and B. Gray arrows: the mean " +
+          "velocity of A and of B at the ring; the strong one: the field, their weighted mean. All " +
+          `are drawn at ${SHOWN} of their length.` }),
         row(clock.button, clock.slider),
         row(slider(model, "blur", "blur", [0.05, 0.5, 0.01], 2, undo)),
-        row(check(model, "paths", "paths of the flow", undo), button("Reset", () => this.#reset()))));
+        row(check(model, "paths", "paths of the flow", undo), button("Reset", () => this.#reset())),
+        make("div", { className: "rf-row rf-weights", ariaHidden: "true" },
+          this.shares[0], this.bar, this.shares[1]), // for the eye: the words say the same
+        this.words)); // last, since their number changes
     element.append(this.element);
   }
 
@@ -131,7 +130,7 @@ class Crossing {
 
   #newTime() {
     if (!this.pairs) return; // still being built
-    if (this.clock.playing) return this.#draw();
+    this.words.ariaLive = this.clock.playing ? "off" : "polite"; // not to be read out all the time
     this.#report();
     this.#redraw();
   }
@@ -161,13 +160,14 @@ class Crossing {
     ];
     if (this.words.textContent !== lines.join(""))
       this.words.replaceChildren(...lines.map((textContent) => make("p", { textContent })));
+    if (this.clock.playing) return;
     const weights = kinds.map((kind) => kind.weight);
     put(this.model, "results", { place, times: met?.times ?? [], weights, velocity, rewired });
   }
 
   /** Draw with the next frame, once for all that changed. */
   #redraw() {
-    if (this.waiting || this.clock.playing) return;
+    if (this.waiting) return;
     this.waiting = requestAnimationFrame(() => {
       this.waiting = 0;
       this.#draw();

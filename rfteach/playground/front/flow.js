@@ -1,13 +1,13 @@
 // Following a velocity from t = 0 to t = 1, and measuring what came of it. The functions with a star
 // pause (`yield`) every few milliseconds, so that the page can answer in between; see inSlices.
 
-const CHUNK = 256; // points between two pauses: about a millisecond
+const CHUNK = 3e6; // weights times points between two pauses: about a millisecond
 
 /** v(x, t) for a whole cloud, into `out`. */
 function* evaluate(network, points, t, out) {
-  const count = points.length / 2;
-  for (let first = 0; first < count; first += CHUNK) {
-    network.velocity(points, t, out, first, Math.min(first + CHUNK, count));
+  const count = points.length / 2, chunk = 8 * Math.ceil(CHUNK / network.size / 8); // blocks of 8
+  for (let first = 0; first < count; first += chunk) {
+    network.velocity(points, t, out, first, Math.min(first + chunk, count));
     yield;
   }
 }

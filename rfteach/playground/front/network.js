@@ -12,10 +12,13 @@ const BLOCK = 8;
 const ROW = 4 * BLOCK; // bytes
 const FOURS = (n) => 4 * Math.ceil(n / 4);
 
-/** The module made from layer.wat, or null where SIMD is missing. */
+/** The module made from layer.wat, or null where it cannot run. */
 export function simdModule() {
-  const bytes = base64Bytes(LAYER_WASM);
-  return WebAssembly.validate(bytes) ? new WebAssembly.Module(bytes) : null;
+  try {
+    return new WebAssembly.Module(base64Bytes(LAYER_WASM));
+  } catch {
+    return null; // an old browser, or one that forbids WebAssembly
+  }
 }
 
 const single = Math.fround;
@@ -67,6 +70,7 @@ export class Network {
    */
   constructor(bytes, sizes, module) {
     const weights = halfFloats(bytes);
+    this.size = weights.length;
     const widest = Math.max(...sizes.map(FOURS));
     this.x = 0; // where a layer's inputs and outputs lie; they take turns
     this.y = widest * ROW;

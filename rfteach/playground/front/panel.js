@@ -1,11 +1,10 @@
 // One panel of the playground: a model, its flow of the cloud, and the picture of it.
 
 import { choice, follow, make, put } from "./controls.js";
-import { atOnce, energyDistance, solve, stateAt, straightness } from "./flow.js";
+import { energyDistance, solve, stateAt, straightness } from "./flow.js";
 import { Plane } from "./plane.js";
 
 const PATHS = 40; // particles whose paths are drawn
-const GRID = 13; // arrows in each direction
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 /** The path of particle i as points [x, y]. */
@@ -15,15 +14,13 @@ export class Panel {
   /** `trait` names the model shown: "model" or "beside". */
   constructor(model, trait, label, parts, undo) {
     Object.assign(this, { model, trait, parts });
-    const { limit, models, colors } = model.get("_parts");
-    this.limit = limit;
-    this.colors = colors;
+    const { limit, colors, models } = parts.about, names = models.map(({ name }) => name);
+    Object.assign(this, { limit, colors });
     this.plane = new Plane(limit, "");
-    const names = [...new Set(Object.values(models).flatMap(Object.keys))];
     const options = trait === "beside" ? [["", "nothing"], ...names] : names;
     this.choice = names.length > 1 ? choice(model, trait, label, options, undo) : "";
     this.element = make("div", { className: "rf-panel" }, this.plane.canvas);
-    this.plane.canvas.dataset.lmSuppressShortcuts = "true"; // or JupyterLab takes the arrow keys
+    this.plane.canvas.dataset.lmSuppressShortcuts = "true"; // no key is for JupyterLab here
     this.plane.canvas.onkeydown = (event) => this.#key(event);
     follow(model, [trait], undo, () => {
       this.element.hidden = !this.name;
@@ -37,7 +34,7 @@ export class Panel {
   }
 
   get color() {
-    return this.colors[this.name];
+    return this.parts.about.models.find(({ name }) => name === this.name).color;
   }
 
   /** The network shown, or undefined where the data set has no such model. */
@@ -51,7 +48,8 @@ export class Panel {
     event.preventDefault();
     const from = this.model.get("selected");
     const held = (value) => Math.max(-this.limit, Math.min(this.limit, value));
-    const moved = step && (from.length ? from.map((v, i) => held(v + 0.1 * step[i])) : [0, 0]);
+    const by = (v, i) => held(Math.round(10 * v + step[i]) / 10); // no rounding errors add up
+    const moved = step && (from.length ? from.map(by) : [0, 0]);
     put(this.model, "selected", moved ?? []);
   }
 
@@ -72,30 +70,29 @@ export class Panel {
     };
   }
 
-  /** Solve for the particle that the reader dropped; returns its end. */
-  drop() {
-    const { model, network } = this, start = model.get("selected");
-    this.dropped = null;
-    if (!start.length || !network) return null;
-    const flow = solve(network, Float32Array.from(start), model.get("solver"), model.get("steps"));
-    this.dropped = atOnce(flow).states;
-    return [...this.dropped.at(-1)];
+  /** Solve for the particle that the reader dropped. */
+  *drop() {
+    const { model, network } = this, start = Float32Array.from(model.get("selected"));
+    const solvable = network && start.length;
+    const flow = solvable && (yield* solve(network, start, model.get("solver"), model.get("steps")));
+    this.dropped = flow ? flow.states : null;
   }
 
   draw(t, target) {
     if (!this.name) return;
     const { plane, model, color, flow, colors } = this;
     plane.clear();
-    plane.points(target, colors.target, { alpha: 0.4 });
-    if (!flow) return;
+    const size = Math.max(1.4, plane.side / 170);
+    plane.points(target, colors.target, { size: size + 1.5, alpha: 0.4 });
+    if (!flow || !this.network) return;
     const { states } = flow, steps = states.length - 1;
     const chord = (i) => [pathOf([states[0]], i)[0], pathOf([states[steps]], i)[0]];
     const shown = Math.min(PATHS, states[0].length / 2);
-    plane.points(stateAt(states, t), color);
+    plane.points(stateAt(states, t), color, { size });
     if (model.get("lines"))
       for (let i = 0; i < shown; i++) plane.line(chord(i), colors.line);
     if (model.get("paths"))
-      for (let i = 0; i < shown; i++) plane.line(pathOf(states, i), color);
+      for (let i = 0; i < shown; i++) plane.line(pathOf(states, i), color, { width: 1.2 });
     if (model.get("arrows")) this.#arrows(t);
     if (this.dropped) {
       const path = pathOf(this.dropped, 0);
@@ -108,14 +105,14 @@ export class Panel {
 
   /** The velocity on a grid, as figures.arrows draws it: the longest 5 % pass the spacing. */
   #arrows(t) {
-    const spacing = (2 * this.limit) / GRID;
-    const places = new Float32Array(2 * GRID * GRID), v = new Float32Array(2 * GRID * GRID);
-    for (let i = 0; i < GRID * GRID; i++) {
-      places[2 * i] = spacing * ((i % GRID) + 0.5) - this.limit;
-      places[2 * i + 1] = spacing * (Math.floor(i / GRID) + 0.5) - this.limit;
+    const count = this.plane.side < 220 ? 9 : 13, spacing = (2 * this.limit) / count;
+    const places = new Float32Array(2 * count * count), v = new Float32Array(2 * count * count);
+    for (let i = 0; i < count * count; i++) {
+      places[2 * i] = spacing * ((i % count) + 0.5) - this.limit;
+      places[2 * i + 1] = spacing * (Math.floor(i / count) + 0.5) - this.limit;
     }
     this.network.velocity(places, t, v);
-    const lengths = Array.from({ length: GRID * GRID }, (_, i) => Math.hypot(v[2 * i], v[2 * i + 1]));
+    const lengths = Array.from({ length: count * count }, (_, i) => Math.hypot(v[2 * i], v[2 * i + 1]));
     const scale = spacing / (lengths.sort((a, b) => a - b)[Math.floor(0.95 * lengths.length)] || 1);
     for (let i = 0; i < places.length; i += 2) {
       const [dx, dy] = [v[i] * scale, v[i + 1] * scale];

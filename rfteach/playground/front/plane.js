@@ -1,6 +1,8 @@
 // A square piece of the plane on a canvas: [-limit, limit] in both directions, y pointing up. It is
 // drawn in the text color of the page around it, so that it suits light and dark pages.
 
+const TICKS = [50, 20, 10, 5, 2, 1, 0.5, 0.2, 0.1];
+
 export class Plane {
   constructor(limit, label) {
     this.limit = limit;
@@ -34,7 +36,7 @@ export class Plane {
     if (canvas.width !== dots) canvas.width = canvas.height = dots;
     pen.setTransform(dots / this.side, 0, 0, dots / this.side, 0, 0);
     pen.clearRect(0, 0, this.side, this.side);
-    const step = this.limit >= 2 ? 2 : 1;
+    const step = TICKS.find((tick) => tick <= 0.9 * this.limit) ?? this.limit / 2;
     pen.font = "11px sans-serif";
     for (const value of [-step, 0, step]) {
       this.line([[value, -this.limit], [value, this.limit]], this.ink, { alpha: 0.12 });
@@ -126,6 +128,7 @@ export class Plane {
 /** Call `redraw` when the page turns light or dark, or the element changes its size. */
 export function onNewLook(element, redraw) {
   const look = () => {
+    if (!element.isConnected) return;
     // The lists of a <select> are drawn by the browser: tell it which way the page is.
     const [r, g, b] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
     element.style.colorScheme = r + g + b > 384 ? "dark" : "light"; // light text: a dark page
@@ -138,9 +141,11 @@ export function onNewLook(element, redraw) {
     theme.observe(node, { attributes: true });
   const system = matchMedia("(prefers-color-scheme: dark)");
   system.addEventListener("change", look);
+  addEventListener("resize", look); // and with it, the size of a pixel
   return () => {
     size.disconnect();
     theme.disconnect();
     system.removeEventListener("change", look);
+    removeEventListener("resize", look);
   };
 }

@@ -2,7 +2,7 @@
 
 import { halfFloats } from "./bytes.js";
 import { Clock, stayCalm } from "./clock.js";
-import { button, check, choice, follow, make, put, slider } from "./controls.js";
+import { button, check, choice, follow, make, number, put, slider } from "./controls.js";
 import { atOnce, inSlices, spread } from "./flow.js";
 import { Network, simdModule } from "./network.js";
 import { Panel } from "./panel.js";
@@ -12,14 +12,14 @@ const SECONDS = 4; // from t = 0 to t = 1
 const COLUMNS = { // of the table, with their digits
   NFE: (value) => String(value),
   S: (value) => value.toPrecision(2),
-  "energy distance": (value) => value.toFixed(4),
+  "energy distance": (value) => value.toFixed(3).replace("-", "\u2212"),
   "ms per step": (value) => value.toFixed(1),
 };
 
 /** What Python sent, unpacked: networks, source points and data. */
 class Parts {
   constructor(model) {
-    this.parts = model.get("_parts");
+    this.about = model.get("_about");
     this.weights = model.get("_weights");
     this.pool = halfFloats(model.get("_source"));
     this.points = halfFloats(model.get("_targets"));
@@ -28,21 +28,22 @@ class Parts {
     this.targets = new Map();
   }
 
+  /** A model that was trained on a data set; undefined if there is none. */
   network(data, name) {
-    const entry = this.parts.models[data][name], key = `${data}/${name}`;
-    if (entry && !this.networks.has(key)) {
+    const entry = this.about.networks.find((each) => each.data === data && each.model === name);
+    if (entry && !this.networks.has(entry)) {
       const { buffer, byteOffset } = this.weights;
       const bytes = new Uint8Array(buffer, byteOffset + entry.offset, entry.bytes);
-      this.networks.set(key, new Network(bytes, entry.sizes, this.simd));
+      this.networks.set(entry, new Network(bytes, entry.sizes, this.simd));
     }
-    return this.networks.get(key);
+    return this.networks.get(entry);
   }
 
   /** { points, spread } of a data set. */
   target(data) {
     if (!this.targets.has(data)) {
-      const names = Object.keys(this.parts.models), each = this.points.length / names.length;
-      const first = names.indexOf(data) * each;
+      const each = this.points.length / this.about.data.length;
+      const first = this.about.data.indexOf(data) * each;
       const points = this.points.subarray(first, first + each);
       this.targets.set(data, { points, spread: atOnce(spread(points)) });
     }
@@ -51,7 +52,7 @@ class Parts {
 
   /** The cloud of a seed: every (seed + 1)-th point of the pool, whose size is a prime. */
   cloud(seed) {
-    const size = this.pool.length / 2, cloud = new Float32Array(2 * this.parts.particles);
+    const size = this.pool.length / 2, cloud = new Float32Array(2 * this.about.particles);
     for (let i = 0; i < cloud.length / 2; i++) {
       const row = ((i + 1) * (seed + 1)) % size;
       cloud.set(this.pool.subarray(2 * row, 2 * row + 2), 2 * i);
@@ -69,7 +70,7 @@ class Playground {
       new Panel(model, trait, ["Model", "Beside it"][i], this.parts, this.undo));
     for (const { plane } of this.panels)
       plane.canvas.onclick = (event) => {
-        put(model, "selected", plane.at(event));
+        put(model, "selected", plane.at(event).map((value) => Math.round(10 * value) / 10));
         if (!stayCalm()) this.clock.start(0);
       };
     this.#build(element);
@@ -77,18 +78,23 @@ class Playground {
     on(["data", "model", "beside", "solver", "steps", "seed"], () => this.#solve());
     on(["data", "model", "beside", "solver", "steps", "selected"], () => this.#drop());
     on(["paths", "arrows", "lines"], () => this.#redraw());
-    on(["solver"], () => (this.steps.input.disabled = model.get("solver") === "one step"));
+    on(["solver", "steps"], () => {
+      const one = model.get("solver") === "one step";
+      this.steps.input.disabled = one;
+      this.steps.show(one ? 1 : model.get("steps"));
+    });
     this.undo.push(onNewLook(this.element, () => this.#redraw()));
   }
 
   close() {
     this.closed = true;
     this.stopJob?.();
+    this.stopDrop?.();
     for (const action of this.undo) action();
   }
 
   #build(element) {
-    const { model, undo, panels } = this, data = Object.keys(this.parts.parts.models);
+    const { model, undo, panels } = this, { data } = this.parts.about;
     const row = (...children) => make("div", { className: "rf-row" }, ...children);
     this.steps = slider(model, "steps", "Steps N", [1, 100, 1], 0, undo);
     this.clock = new Clock(model, SECONDS, () => this.#redraw(), undo);
@@ -114,6 +120,7 @@ class Playground {
   /** Compute anew. A solution under way is finished and shown first, so that a slider stays live. */
   #solve() {
     this.stale = true;
+    this.figures.className = "rf-stale"; // until the numbers are those of what is chosen
     if (this.working) return;
     this.working = true;
     this.stopJob = inSlices(this.#work(), () => (this.working = false));
@@ -135,28 +142,41 @@ class Playground {
 
   /** Fill the table, and tell the kernel. */
   #report(results) {
-    const rows = this.panels.filter((panel) => panel.flow).map(({ name, color }) => {
-      const swatch = make("span", { className: "rf-swatch" });
+    const rows = this.panels.filter((panel) => panel.name).map(({ name, color }) => {
+      const swatch = make("span", { className: "rf-swatch" }), measured = results[name];
       swatch.style.background = color;
       const cells = Object.entries(COLUMNS).map(([column, digits]) => {
-        const value = results[name][column];
-        return make("td", { textContent: value === null ? "\u2013" : digits(value) });
+        const value = measured?.[column]; // null for the S of one step
+        return make("td", { textContent: Number.isFinite(value) ? digits(value) : "\u2013" });
       });
-      return make("tr", {}, make("th", { scope: "row" }, swatch, name), ...cells);
+      const title = measured ? name : `${name}: not for these data`;
+      return make("tr", {}, make("th", { scope: "row" }, swatch, title), ...cells);
     });
     this.figures.replaceChildren(...rows);
+    this.figures.className = "";
     put(this.model, "results", results);
   }
 
+  /** Follow the dropped particle, which is one point and soon done. */
   #drop() {
-    const round = (point) => `(${point.map((v) => v.toFixed(2).replace("-", "\u2212")).join(", ")})`;
-    const { model } = this, start = model.get("selected");
-    const sentences = this.panels.map((panel) => [panel.name, panel.drop()])
-      .filter(([, end]) => end).map(([name, end]) => `${name} carries it to ${round(end)}.`);
+    this.stopDrop?.();
+    const job = function* (panels) {
+      for (const panel of panels) yield* panel.drop();
+    };
+    this.stopDrop = inSlices(job(this.panels), () => {
+      this.#describe();
+      this.#redraw();
+    });
+  }
+
+  /** Say where it goes. */
+  #describe() {
+    const round = (point) => `(${Array.from(point, number).join(", ")})`;
+    const sentences = this.panels.filter((panel) => panel.dropped)
+      .map(({ name, dropped }) => `${name} carries it to ${round(dropped.at(-1))}.`);
     this.words.textContent = sentences.length
-      ? `Your particle starts at ${round(start)}. ${sentences.join(" ")}`
+      ? `Your particle starts at ${round(this.model.get("selected"))}. ${sentences.join(" ")}`
       : "Click or tap in the plane to drop a particle there at t = 0.";
-    this.#redraw();
   }
 
   /** Draw with the next frame, once for all that changed. */
