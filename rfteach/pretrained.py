@@ -30,7 +30,7 @@ def pretrained(data: str) -> dict[str, VelocityMLP]:
     """Return trained flows from N(0, I) in the plane to a data set, by name of the model.
 
     The models are "1-RF", "2-RF", "3-RF" (Liu et al. 2022, Algorithm 1) and "distilled", which is
-    the 1-RF distilled into one step; see chapters 5 and 6.
+    the 1-RF distilled into one step; see chapters 5 and 6. They are on PyTorch's default device.
 
     Args:
         data: "moons", "eight Gaussians" or "circle"; the data are `Moons()`, `EightGaussians()`

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rfteach._checks import check_count, check_distribution, optional
 from rfteach.distributions import Distribution
 from rfteach.networks import VelocityMLP
+from rfteach.playground.packing import POOL, TARGET, pack_network, pack_points
 
 if TYPE_CHECKING:
     from rfteach.playground.playground_widget import Playground
@@ -55,7 +56,6 @@ def playground(
     """
     optional("anywidget")
     from rfteach.figures import COLORS
-    from rfteach.playground.packing import POOL, TARGET, pack_network, pack_points
     from rfteach.playground.playground_widget import Playground
 
     by_data, targets = _by_data(velocities, target)

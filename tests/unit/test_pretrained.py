@@ -26,8 +26,10 @@ def test_the_models_are_as_good_as_measured(data, generator):
     for name, velocity in models.items():
         measured = manifest()[data]["models"][name]["measured"]
         path = rf.euler(velocity, start, steps=100)
-        # S scatters by a few percent over clouds of 2,000
-        assert rf.straightness(path) == pytest.approx(measured["S"], rel=0.2)
+        # Over clouds of 2,000, S scatters by a few percent; that of a straight flow by more, since
+        # it hangs on the few particles that start where paths part.
+        scatter = 0.2 if measured["S"] > 0.01 else 0.6
+        assert rf.straightness(path) == pytest.approx(measured["S"], rel=scatter)
     target = DATA[data].sample(2000, generator=generator)
     truth = DATA[data].sample(2000, generator=generator)
     floor = rf.energy_distance(target, truth)  # near 0
