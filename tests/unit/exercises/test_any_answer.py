@@ -259,12 +259,13 @@ def test_ctrl_c_stops_the_answer(run_python):
         import os, signal, threading, time
         from rfteach.exercises import check
 
+        press = lambda: os.kill(os.getpid(), signal.SIGINT)
+
         def runs_forever(velocity, z0):
+            threading.Timer(1.0, press).start()  # not before: what is imported may take it
             while True:
                 pass
 
-        press = lambda: os.kill(os.getpid(), signal.SIGINT)
-        threading.Timer(1.0, press).start()
         try:
             check("6.1", runs_forever, record=False)
         except KeyboardInterrupt:
