@@ -259,6 +259,7 @@ def test_ctrl_c_stops_the_answer(run_python):
         import os, signal, threading, time
         from rfteach.exercises import check
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background has none
         press = lambda: os.kill(os.getpid(), signal.SIGINT)
 
         def runs_forever(velocity, z0):
