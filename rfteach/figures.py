@@ -158,9 +158,14 @@ def training_curve(ax: Axes, losses: Float[Tensor, " steps"], *, window: int = 5
     """Draw the loss of every step faintly and its moving average over `window` steps on top."""
     y = _numpy(losses)
     ax.plot(np.arange(len(y)), y, color=_color("1-RF"), alpha=0.2, linewidth=0.6)
-    smooth = np.convolve(y, np.full(window, 1 / window), mode="valid")
-    ax.plot(np.arange(len(smooth)) + window, smooth, color=_color("1-RF"), label="training loss")
+    ax.plot(*moving_average(losses, window), color=_color("1-RF"), label="training loss")
     ax.set(xlabel="step", ylabel="loss")
+
+
+def moving_average(losses: Float[Tensor, " steps"], window: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the step after each window, and the mean loss in it: two arrays of one length."""
+    smooth = np.convolve(_numpy(losses), np.full(window, 1 / window), mode="valid")
+    return np.arange(len(smooth)) + window, smooth
 
 
 def log_log(ax: Axes, xlabel: str, ylabel: str, ticks: list[int]) -> None:

@@ -137,7 +137,8 @@ def crossing_picture(widget: Crossing) -> tuple[Figure, str]:
         flow = rk4(widget.velocity, starts.repeat(12, 1) + widget.blur * noise, steps=60)
         figures.paths(ax, flow, "1-RF", ends=False)
     for k, (name, style) in enumerate([("A", "-"), ("B", "--")]):
-        figures.lines(ax, starts[k : k + 1], ends[k : k + 1], style=style)
+        line = torch.stack([starts[k], ends[k]]).T.tolist()
+        ax.plot(*line, style, color=figures.COLORS["line"], linewidth=2.5)
         ax.annotate(name, starts[k].tolist(), xytext=(-14, -4), textcoords="offset points")
     figures.points(ax, torch.lerp(starts, ends, widget.time), "line", size=40)
     figures.arrow(ax, place.tolist(), (0.4 * velocity).tolist())

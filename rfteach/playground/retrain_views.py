@@ -68,15 +68,16 @@ def draw(
 
     least = [top / 2] if floor is None else [floor]
     for old in earlier:
-        x, y = _average(old.run.losses)
+        x, y = figures.moving_average(old.run.losses, min(WINDOW, old.run.steps))
         curve.plot(x, y, color=figures.COLORS["line"], linewidth=0.9, alpha=0.8)
         least.append(y.min())
     if earlier:
         curve.lines[-1].set_label("earlier runs")
     if losses:
         now = torch.tensor(losses)
-        figures.training_curve(curve, now, window=min(WINDOW, len(now)))
-        least.append(_average(now)[1].min())
+        window = min(WINDOW, len(now))
+        figures.training_curve(curve, now, window=window)
+        least.append(figures.moving_average(now, window)[1].min())
     if floor is not None:
         curve.axhline(floor, color=figures.COLORS["exact"], linestyle="--", label="floor V")
     curve.set(xlim=(0, max([steps, *(old.run.steps for old in earlier)])))
@@ -124,10 +125,3 @@ def table(attempts: Sequence[Attempt], floor: float | None) -> str:
         f'<table style="text-align: right; border-collapse: separate; border-spacing: 1em 0">'
         f"<tr>{head}</tr>{body}</table>"
     )
-
-
-def _average(losses: Float[Tensor, " steps"]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the moving average of the losses, and the step after each window."""
-    window = min(WINDOW, len(losses))
-    y = np.convolve(losses.cpu().numpy(), np.full(window, 1 / window), mode="valid")
-    return np.arange(len(y)) + window, y

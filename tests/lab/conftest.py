@@ -9,13 +9,14 @@ import sys
 import time
 from pathlib import Path
 from urllib.error import URLError
-from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import expect
+
+from tests.watching import Watched
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds for a server, a kernel or a widget on a busy machine
@@ -134,45 +135,23 @@ class Lab:
         return text
 
 
-class Notebook:
-    """A notebook in JupyterLab's page, with all that the page asked for and complained about."""
+class Notebook(Watched):
+    """A notebook in JupyterLab's page, with all that the page and its kernel complained about."""
 
     def __init__(self, context, url: str):
-        self.url, self.problems, self._runs = url, [], 0
-        self.page = context.new_page()
-        self.page.on("request", self._note_request)
-        self.page.on("websocket", self._note_websocket)
-        self.page.on("response", self._note_response)
-        self.page.on("console", self._note_message)
-        self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        super().__init__(context, url)
+        self._runs = 0
+        self.page.on("websocket", lambda socket: socket.on("framereceived", self._note_frame))
         self.page.goto(url)
         # The status bar knows. The circle in the toolbar is "idle" before there is a kernel too,
         # and a cell that is run that early is not run at all.
         self.page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
-
-    def _note_request(self, request):
-        address, own = urlsplit(request.url), urlsplit(self.url)
-        if address.scheme not in ("data", "blob") and address.netloc != own.netloc:
-            self.problems.append(f"request to another host: {request.url}")
-
-    def _note_websocket(self, websocket):
-        self._note_request(websocket)
-        websocket.on("framereceived", self._note_frame)
 
     def _note_frame(self, content):
         """Note an error in the kernel: those that a widget's news cause are in no cell's output."""
         text = content if isinstance(content, str) else content.decode(errors="replace")
         if "Traceback" in text:
             self.problems.append(f"error in the kernel: {text[text.index('Traceback') :]}")
-
-    def _note_response(self, response):
-        if response.status >= 400:
-            self.problems.append(f"no answer: {response.url} ({response.status})")
-
-    def _note_message(self, message):
-        if message.type in ("error", "warning"):
-            where = message.location
-            self.problems.append(f"console {message.type}: {message.text} ({where['url']})")
 
     def cell(self, number: int):
         """The cell of a number, from 1."""

@@ -10,6 +10,8 @@ from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import TimeoutError
 
+from tests.watching import Watched
+
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
 LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -59,38 +61,17 @@ BROKEN_IMAGES = """async () => {
 }"""
 
 
-class Visit:
-    """One page, loaded in the browser, with all that it asked for and complained about."""
+class Visit(Watched):
+    """One page, loaded in the browser, with its formulas and widgets."""
 
     def __init__(self, context, url: str):
-        self.url, self.problems = url, []
-        self.page = context.new_page()
-        self.page.on("request", self._note_request)
-        self.page.on("response", self._note_response)
-        self.page.on("console", self._note_message)
-        self.page.on("pageerror", lambda error: self.problems.append(f"script error: {error}"))
+        super().__init__(context, url)
         self.page.goto(url, wait_until="load")
         self.page.evaluate("window.MathJax?.startup?.promise")
         try:
-            self.page.wait_for_function("!document.querySelector('.rf-still')", timeout=20_000)
+            self.page.wait_for_function("!document.querySelector('.rf-still')", timeout=10_000)
         except TimeoutError:
             self.problems.append("a widget did not take the place of its still picture")
-
-    def _note_request(self, request):
-        address = urlsplit(request.url)
-        if (
-            address.scheme not in ("data", "blob")
-            and address.hostname != urlsplit(self.url).hostname
-        ):
-            self.problems.append(f"request to another host: {request.url}")
-
-    def _note_response(self, response):
-        if response.status >= 400:
-            self.problems.append(f"missing file: {response.url} ({response.status})")
-
-    def _note_message(self, message):
-        if message.type in ("error", "warning"):
-            self.problems.append(f"console {message.type}: {message.text}")
 
     def look(self) -> list[str]:
         """Run all checks that need a browser."""

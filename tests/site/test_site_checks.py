@@ -25,7 +25,7 @@ BAD = f"""<!doctype html>{HEAD}<body><main><h1>A page</h1>
 <img src="http://other.example/far.png" alt="far away"> <img src="gone.png" alt="gone">
 <img src="dot.png"> <section id="wide"><div style="width: 2000px">wide</div></section>
 <div class="table-scroll" style="overflow: auto; width: 99px">
-<p style="width: 999px">Table</p></div>
+<p style="width: 999px">Table</p></div><div class="rf-still">no widget has this picture</div>
 </main><script>console.error("it hurts"); throw new Error("it broke")</script></body></html>"""
 
 
@@ -82,6 +82,7 @@ def test_a_good_page_has_no_problems(folder, serve, open_context):
         "cut off: 999 px in 99 px: Table",
         "console error: it hurts",
         "script error: it broke",
+        "a widget did not take the place",
         "critical for accessibility: image-alt",
     ],
 )

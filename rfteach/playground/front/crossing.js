@@ -3,7 +3,7 @@
 import { Clock } from "./clock.js";
 import { button, check, follow, make, number, put, slider } from "./controls.js";
 import { between, countRewired, flowPaths, meanVelocity, meeting, width } from "./pairs.js";
-import { onNewLook, Plane } from "./plane.js";
+import { onceAFrame, onNewLook, Plane } from "./plane.js";
 
 const SECONDS = 4; // from t = 0 to t = 1
 const SHOWN = 0.4; // part of an arrow's length that is drawn
@@ -68,6 +68,8 @@ class Handle {
 }
 
 class Crossing {
+  #redraw = onceAFrame(() => this.#draw());
+
   constructor(model, element) {
     this.model = model;
     this.undo = [];
@@ -163,15 +165,6 @@ class Crossing {
     if (this.clock.playing) return;
     const weights = kinds.map((kind) => kind.weight);
     put(this.model, "results", { place, times: met?.times ?? [], weights, velocity, rewired });
-  }
-
-  /** Draw with the next frame, once for all that changed. */
-  #redraw() {
-    if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.#draw();
-    });
   }
 
   #draw() {

@@ -65,9 +65,7 @@ export class Plane {
     pen.arc(this.x(px), this.y(py), radius, 0, 2 * Math.PI);
     pen.fillStyle = color;
     pen.fill();
-    pen.lineWidth = 1.5;
-    pen.strokeStyle = this.ink;
-    pen.stroke();
+    this.ring([px, py], this.ink, radius);
   }
 
   /** A ring around [x, y]. */
@@ -123,6 +121,19 @@ export class Plane {
       pen.lineTo(tx - head * Math.cos(angle + side), ty - head * Math.sin(angle + side));
     pen.fill();
   }
+}
+
+/** A function that calls `draw` with the next frame, once for all the calls until then. */
+export function onceAFrame(draw) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      draw();
+    });
+  };
 }
 
 /** Call `redraw` when the page turns light or dark, or the element changes its size. */

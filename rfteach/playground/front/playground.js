@@ -6,7 +6,7 @@ import { button, check, choice, follow, make, number, put, slider } from "./cont
 import { atOnce, inSlices, spread } from "./flow.js";
 import { Network, simdModule } from "./network.js";
 import { Panel } from "./panel.js";
-import { onNewLook } from "./plane.js";
+import { onceAFrame, onNewLook } from "./plane.js";
 
 const SECONDS = 4; // from t = 0 to t = 1
 const COLUMNS = { // of the table, with their digits
@@ -62,6 +62,8 @@ class Parts {
 }
 
 class Playground {
+  #redraw = onceAFrame(() => this.#draw());
+
   constructor(model, element) {
     this.model = model;
     this.parts = new Parts(model);
@@ -177,15 +179,6 @@ class Playground {
     this.words.textContent = sentences.length
       ? `Your particle starts at ${round(this.model.get("selected"))}. ${sentences.join(" ")}`
       : "Click or tap in the plane to drop a particle there at t = 0.";
-  }
-
-  /** Draw with the next frame, once for all that changed. */
-  #redraw() {
-    if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.#draw();
-    });
   }
 
   #draw() {
