@@ -17,11 +17,13 @@ Points have shape (batch, *event), times (batch,). t = 0 is the source and t = 1
 
 from rfteach.checkpoints import CheckpointError
 from rfteach.couplings import (
+    ConditionalCoupling,
     Coupling,
     IndependentCoupling,
     MinibatchOTCoupling,
     PairedCoupling,
 )
+from rfteach.diffusion import NoiseSchedule, ddim, ddpm, noise_matching_loss
 from rfteach.distances import energy_distance, wasserstein2
 from rfteach.distillation import distill, start_times
 from rfteach.distributions import (
@@ -35,8 +37,33 @@ from rfteach.distributions import (
     Moons,
 )
 from rfteach.exact import mixture_velocity
+from rfteach.fid import (
+    ImageClassifier,
+    Moments,
+    feature_fid,
+    features_of,
+    frechet_distance,
+    moments,
+)
+from rfteach.gaussian_paths import (
+    STRAIGHT,
+    TRIGONOMETRIC,
+    GaussianPath,
+    convert_velocity,
+    noise_from_velocity,
+    velocity_from_noise,
+)
+from rfteach.image_folder import image_folder
+from rfteach.images import digits, fashion
 from rfteach.interpolation import interpolate, velocity_target
-from rfteach.losses import Velocity, velocity_matching_loss
+from rfteach.losses import (
+    Loss,
+    Velocity,
+    feature_loss,
+    given,
+    pseudo_huber_loss,
+    velocity_matching_loss,
+)
 from rfteach.metrics import (
     conditional_variance,
     path_crossings,
@@ -47,11 +74,18 @@ from rfteach.metrics import (
 )
 from rfteach.networks import VelocityMLP
 from rfteach.playground import crossing, playground, retrain
-from rfteach.pretrained import pretrained
+from rfteach.pretrained import fashion_classifier, manifest, pretrained
 from rfteach.reflow import FixedStepSolver, flow_coupling, reflow
 from rfteach.solvers import CountedVelocity, Trajectory, dopri5, euler, heun, rk4
-from rfteach.times import TimeSampler, logit_normal_times, stratified_times, uniform_times
+from rfteach.times import (
+    TimeSampler,
+    logit_normal_times,
+    stratified_times,
+    u_shaped_times,
+    uniform_times,
+)
 from rfteach.training import NonFiniteLossError, TrainingRun, train
+from rfteach.unet import UNetVelocity
 
 __version__ = "0.1.0"
 
@@ -59,6 +93,7 @@ __all__ = [
     "Checkerboard",
     "CheckpointError",
     "Circle",
+    "ConditionalCoupling",
     "CountedVelocity",
     "Coupling",
     "Distribution",
@@ -67,30 +102,55 @@ __all__ = [
     "FixedStepSolver",
     "Gaussian",
     "GaussianMixture",
+    "GaussianPath",
+    "ImageClassifier",
     "IndependentCoupling",
+    "Loss",
     "MinibatchOTCoupling",
+    "Moments",
     "Moons",
+    "NoiseSchedule",
     "NonFiniteLossError",
     "PairedCoupling",
+    "STRAIGHT",
+    "TRIGONOMETRIC",
     "TimeSampler",
     "TrainingRun",
     "Trajectory",
+    "UNetVelocity",
     "Velocity",
     "VelocityMLP",
     "conditional_variance",
+    "convert_velocity",
     "crossing",
+    "ddim",
+    "ddpm",
+    "digits",
     "distill",
     "dopri5",
     "energy_distance",
     "euler",
+    "fashion",
+    "fashion_classifier",
+    "feature_fid",
+    "feature_loss",
+    "features_of",
     "flow_coupling",
+    "frechet_distance",
+    "given",
     "heun",
+    "image_folder",
     "interpolate",
     "logit_normal_times",
+    "manifest",
     "mixture_velocity",
+    "moments",
+    "noise_from_velocity",
+    "noise_matching_loss",
     "path_crossings",
     "playground",
     "pretrained",
+    "pseudo_huber_loss",
     "reflow",
     "relative_transport_cost",
     "retrain",
@@ -101,7 +161,9 @@ __all__ = [
     "stratified_times",
     "train",
     "transport_cost",
+    "u_shaped_times",
     "uniform_times",
+    "velocity_from_noise",
     "velocity_matching_loss",
     "velocity_target",
     "wasserstein2",

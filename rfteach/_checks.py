@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import importlib
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 EXTRAS = {
     "ot": ("POT", "metrics"),
     "torchdiffeq": ("torchdiffeq", "solvers"),
     "anywidget": ("anywidget", "widgets"),
     "ipywidgets": ("ipywidgets", "widgets"),
+    "diffusers": ("diffusers", "diffusion"),
+    "accelerate": ("accelerate", "images"),
+    "sklearn.datasets": ("scikit-learn", "images"),
+    "PIL.Image": ("pillow", "images"),
+    "torchvision.datasets": ("torchvision", None),  # for a download only; not in the lock
 }
 
 
@@ -66,6 +75,15 @@ def check_pair(x0: Tensor, x1: Tensor) -> None:
             f"x0 has dtype {x0.dtype} and x1 has dtype {x1.dtype}; convert one with .to({x0.dtype})"
         )
     check_same_device("x0", x0, "x1", x1)
+
+
+def check_condition(condition: Tensor | None, points: Tensor) -> None:
+    """Raise unless the condition is None or has a row for each of the points."""
+    if condition is not None and condition.shape[:1] != points.shape[:1]:
+        raise ValueError(
+            f"the condition has shape {tuple(condition.shape)}, but {len(points)} points need one "
+            f"row each; for one label everywhere pass torch.full(({len(points)},), label)"
+        )
 
 
 def check_times(t: Tensor, x: Tensor) -> None:
@@ -130,6 +148,20 @@ def check_trainable(velocity: nn.Module) -> None:
         raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
 
 
+def check_accelerator(accelerator: Accelerator, device: torch.device | str | None) -> None:
+    """Raise unless the accelerator can be used, and no other device was asked for."""
+    if device is not None:
+        raise ValueError(
+            f"device = {device!r}, but the accelerator chooses the device ({accelerator.device}); "
+            f"pass one of the two"
+        )
+    if accelerator.num_processes > 1:
+        raise ValueError(
+            f"the accelerator runs {accelerator.num_processes} processes, but train is made for "
+            f"one; start it with: accelerate launch --num_processes 1"
+        )
+
+
 def check_count(name: str, value: int) -> None:
     """Raise unless `value` is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
@@ -144,7 +176,7 @@ def optional(module: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package, extra = EXTRAS[module]
+        install = f'"rfteach[{extra}]"' if extra else package
         raise ImportError(
-            f"this function needs {package}, which is not installed; "
-            f'run: pip install "rfteach[{extra}]"'
+            f"this function needs {package}, which is not installed; run: pip install {install}"
         ) from error

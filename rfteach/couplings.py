@@ -10,12 +10,19 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_distribution, check_pair, optional
+from rfteach._checks import (
+    check_condition,
+    check_count,
+    check_data,
+    check_distribution,
+    check_pair,
+    optional,
+)
 from rfteach.checkpoints import CheckpointError, load_tensors, save_tensors
-from rfteach.distributions import Distribution
+from rfteach.distributions import Distribution, Empirical
 
 PAIRS_FORMAT = "rfteach.pairs/1"
 
@@ -31,7 +38,10 @@ class Coupling(Protocol):
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
     ) -> tuple[Float[Tensor, "n *event"], Float[Tensor, "n *event"]]:
-        """Draw `n` pairs (x0, x1), each of shape (n, *event)."""
+        """Draw `n` pairs (x0, x1), each of shape (n, *event).
+
+        A third tensor may follow: what the velocity is told of each pair, its condition.
+        """
         ...
 
 
@@ -71,6 +81,44 @@ class IndependentCoupling:
         x0 = self.source.sample(n, generator=generator, device=device)
         x1 = self.target.sample(n, generator=generator, device=device)
         return x0, x1
+
+
+class ConditionalCoupling:
+    """X0 from the source, X1 from a list of points, and what the velocity is told of X1.
+
+    The velocity then learns one flow for each condition, for each class of image for example.
+
+    Args:
+        source: distribution of X0.
+        points: the data, shape (n, *event).
+        condition: a row for each of them, such as its label, shape (n, ...).
+
+    Raises:
+        ValueError: the event shapes or the numbers of rows differ, or a value is not finite.
+        TypeError: the source is no distribution, or the points are not floating-point.
+    """
+
+    def __init__(
+        self,
+        source: Distribution,
+        points: Float[Tensor, "n *event"],
+        condition: Shaped[Tensor, "n *condition"],
+    ):
+        IndependentCoupling(source, Empirical(points))  # its checks
+        self.source = source
+        self.pairs = PairedCoupling(points, points, condition)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> tuple[Float[Tensor, "n *event"], Float[Tensor, "n *event"], Shaped[Tensor, "n ..."]]:
+        """Draw `n` triples (x0, x1, condition)."""
+        x0 = self.source.sample(n, generator=generator, device=device)
+        _, x1, condition = self.pairs.sample(n, generator=generator, device=device)
+        return x0, x1, condition
 
 
 class MinibatchOTCoupling(IndependentCoupling):
@@ -132,18 +180,26 @@ class PairedCoupling:
     Args:
         x0: source points, shape (n, *event).
         x1: target points, shape (n, *event).
+        condition: what the velocity is told of each pair, such as its label, shape (n, ...).
 
     Raises:
         ValueError: shapes or devices differ, or a value is NaN or infinite.
         TypeError: a tensor is not floating-point.
     """
 
-    def __init__(self, x0: Float[Tensor, "n *event"], x1: Float[Tensor, "n *event"]):
+    def __init__(
+        self,
+        x0: Float[Tensor, "n *event"],
+        x1: Float[Tensor, "n *event"],
+        condition: Shaped[Tensor, "n *condition"] | None = None,
+    ):
         check_pair(x0, x1)
         check_data("x0", x0)
         check_data("x1", x1)
+        check_condition(condition, x1)
         self.x0 = x0.detach()  # training must not go on into the network that made them
         self.x1 = x1.detach()
+        self.condition = condition
 
     def __len__(self) -> int:
         return len(self.x0)
@@ -154,19 +210,25 @@ class PairedCoupling:
         *,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
-    ) -> tuple[Float[Tensor, "n *event"], Float[Tensor, "n *event"]]:
-        """Draw `n` of the stored pairs (x0, x1), each of shape (n, *event)."""
+    ) -> tuple[Shaped[Tensor, "n ..."], ...]:
+        """Draw `n` of the stored pairs (x0, x1), each of shape (n, *event); and their conditions.
+
+        There are three tensors when the pairs have conditions, and two when they have none.
+        """
         check_count("n", n)
         device = torch.device(device) if device is not None else torch.get_default_device()
         draw_on = generator.device if generator is not None else device
         rows = torch.randint(len(self), (n,), generator=generator, device=draw_on)
         rows = rows.to(self.x0.device)
-        return self.x0[rows].to(device), self.x1[rows].to(device)
+        columns = (self.x0, self.x1, self.condition)
+        return tuple(column[rows].to(device) for column in columns if column is not None)
 
     def save(self, path: Path | str) -> None:
         """Write the pairs to a safetensors file."""
         header = {"format": PAIRS_FORMAT}
         tensors = {"x0": self.x0, "x1": self.x1.clone()}  # the file may hold no shared memory
+        if self.condition is not None:
+            tensors["condition"] = self.condition
         save_tensors(Path(path), tensors, header)
 
     @classmethod
@@ -178,9 +240,9 @@ class PairedCoupling:
         """
         way_out = "make the pairs again with flow_coupling(...) and .save(path)"
         tensors, _ = load_tensors(Path(path), PAIRS_FORMAT, way_out)
-        if tensors.keys() != {"x0", "x1"}:
+        if tensors.keys() - {"condition"} != {"x0", "x1"}:
             raise CheckpointError(f"{path} holds {sorted(tensors)}, not x0 and x1; {way_out}")
         try:
-            return cls(tensors["x0"], tensors["x1"])
+            return cls(**tensors)
         except (ValueError, TypeError) as error:
             raise CheckpointError(f"{path} holds no pairs: {error}; {way_out}") from error

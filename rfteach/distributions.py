@@ -70,11 +70,21 @@ class _Sampler:
 
 
 class Gaussian(_Sampler):
-    """The standard normal N(0, I) in `dim` dimensions: the usual source of noise."""
+    """The standard normal N(0, I) in `dim` dimensions: the usual source of noise.
 
-    def __init__(self, dim: int):
-        check_count("dim", dim)
-        self.event_shape = (dim,)
+    Args:
+        dim: dimension of the points; for images, the first of several: `Gaussian(1, 28, 28)`.
+        more: the other dimensions.
+
+    Raises:
+        ValueError: a dimension is below 1.
+        TypeError: a dimension is not an integer.
+    """
+
+    def __init__(self, dim: int, *more: int):
+        for size in (dim, *more):
+            check_count("dim", size)
+        self.event_shape = (dim, *more)
 
     def _draw(self, n, generator, device):
         return torch.randn(n, *self.event_shape, generator=generator, device=device)

@@ -154,6 +154,19 @@ def arrow(ax: Axes, start: Sequence[float], step: Sequence[float], *, color: str
     )  # fmt: skip
 
 
+def image_grid(ax: Axes, images: Float[Tensor, "n 1 height width"], *, columns: int) -> None:
+    """Draw gray images row by row, `columns` to a row; -1 is black and 1 is white."""
+    shades = _numpy(images.float())[:, 0].clip(-1, 1)
+    count, height, width = shades.shape
+    rows = -(-count // columns)
+    sheet = np.ones((rows * columns, height + 1, width + 1))  # a white line between two images
+    sheet[:count, :-1, :-1] = shades
+    sheet = sheet.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+    ax.imshow(sheet, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    ax.set_axis_off()
+
+
 def training_curve(ax: Axes, losses: Float[Tensor, " steps"], *, window: int = 50) -> None:
     """Draw the loss of every step faintly and its moving average over `window` steps on top."""
     y = _numpy(losses)

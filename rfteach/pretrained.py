@@ -1,62 +1,108 @@
-"""Flows in the plane that are already trained: shipped with the package, checked before use.
+"""Flows that are already trained: shipped with the package, checked before use.
 
-One file per data set holds the four models that the chapters compare. Its weights are in half
-precision, since the pages of the book carry them too; the numbers in `weights/plane.json` were
-measured with the weights as they are in the file. `python -m scripts.train_plane` makes all of it.
+Weights are in half precision, to keep the package small. Beside them lie three manifests, which say
+how they were made and what was measured with the weights as they are in the file: `plane.json` (by
+`python -m scripts.train_plane`), `fashion.json` and `transfer.json` likewise.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
 from importlib.resources import files
+from typing import Literal
 
 from safetensors.torch import load
+from torch import Tensor, nn
 
 from rfteach.checkpoints import CheckpointError
+from rfteach.fid import ImageClassifier, Moments
 from rfteach.networks import VelocityMLP
+from rfteach.unet import UNetVelocity
 
 WEIGHTS = files("rfteach") / "weights"
+MANIFESTS = ("plane", "fashion", "transfer")
+NETWORKS = {"VelocityMLP": VelocityMLP, "UNetVelocity": UNetVelocity}
 
 
-@cache
-def manifest() -> dict:
-    """Return what `weights/plane.json` says of each data set: recipe, checksum, measurements."""
-    return json.loads((WEIGHTS / "plane.json").read_text(encoding="utf-8"))["data"]
+def manifest(name: Literal["plane", "fashion", "transfer"]) -> dict:
+    """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
-
-def pretrained(data: str) -> dict[str, VelocityMLP]:
-    """Return trained flows from N(0, I) in the plane to a data set, by name of the model.
-
-    The models are "1-RF", "2-RF", "3-RF" (Liu et al. 2022, Algorithm 1) and "distilled", which is
-    the 1-RF distilled into one step; see chapters 5 and 6. They are on PyTorch's default device.
-
-    Args:
-        data: "moons", "eight Gaussians" or "circle"; the data are `Moons()`, `EightGaussians()`
-            and `Circle()`.
+    Its "data" says this of each data set. Seconds are wall-clock time on the "device".
 
     Raises:
-        ValueError: there is no such data set.
+        ValueError: there is no such manifest.
+    """
+    if name not in MANIFESTS:
+        raise ValueError(f"name = {name!r}, but the manifests are {', '.join(MANIFESTS)}")
+    return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def pretrained(data: str) -> dict[str, nn.Module]:
+    """Return trained flows to a data set, by name of the model, on PyTorch's default device.
+
+    | data | models | chapters |
+    | --- | --- | --- |
+    | "moons", "eight Gaussians", "circle" | 1-RF, 2-RF, 3-RF, distilled | 4 to 6 |
+    | "Fashion-MNIST", for labels 0 to 9 | 1-RF, 2-RF, distilled, 1-RF distilled | 9 |
+    | "sneakers to ankle boots" | 1-RF, 2-RF, feature loss | 10 |
+
+    In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
+    N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.
+
+    Raises:
+        ValueError: there are no weights for such data.
         CheckpointError: the file is damaged.
     """
-    known = manifest()
-    if data not in known:
-        names = ", ".join(f'"{name}"' for name in known)
+    entries = {}
+    for name in MANIFESTS:
+        entries |= manifest(name)["data"]
+    if data not in entries:
+        names = ", ".join(f'"{name}"' for name in entries)
         raise ValueError(f"data = {data!r}, but there are weights for {names} only")
-    entry = known[data]
-    content = (WEIGHTS / entry["file"]).read_bytes()
-    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
-        raise CheckpointError(
-            f"{WEIGHTS / entry['file']} is damaged: its checksum is not that of plane.json; "
-            f"install rfteach again"
-        )
-    models: dict[str, dict] = {}
-    for name, tensor in load(content).items():
-        model, parameter = name.split("/")
-        models.setdefault(model, {})[parameter] = tensor.float()
+    entry = entries[data]
+    settings = dict(entry["network"])
+    network = NETWORKS[settings.pop("kind")]
+    parameters = _read(entry)
     velocities = {}
     for model in entry["models"]:  # safetensors sorts by name
-        velocities[model] = VelocityMLP(dim=2)
-        velocities[model].load_state_dict(models[model])
+        velocities[model] = network(**settings)
+        velocities[model].load_state_dict(_under(model, parameters))
     return velocities
+
+
+def fashion_classifier() -> tuple[ImageClassifier, Moments]:
+    """Return the classifier in whose features chapters 9 to 11 measure the FID, frozen.
+
+    With it come the moments of its features over the 10,000 test images of Fashion-MNIST.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    tensors = _read(manifest("fashion")["classifier"])
+    classifier = ImageClassifier()
+    classifier.load_state_dict(_under("classifier", tensors))
+    moments = _under("moments", tensors)
+    real = Moments(*(moments[name].double() for name in Moments._fields))
+    return classifier.eval().requires_grad_(False), real
+
+
+def _read(entry: dict) -> dict[str, Tensor]:
+    """Read the file that an entry of a manifest names, in single precision."""
+    path = WEIGHTS / entry["file"]
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise CheckpointError(
+            f"{path} is damaged: its checksum is not that of the manifest; install rfteach again"
+        )
+    return {name: tensor.float() for name, tensor in load(content).items()}
+
+
+def _under(folder: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names start with "folder/", under what follows it."""
+    start = f"{folder}/"
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }

@@ -6,13 +6,14 @@ import copy
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Shaped
 from torch import Tensor, nn
 
 from rfteach._checks import check_count, check_distribution, check_trainable
 from rfteach._progress import progress_bar
 from rfteach.couplings import PairedCoupling
 from rfteach.distributions import Distribution
-from rfteach.losses import Velocity
+from rfteach.losses import Velocity, given
 from rfteach.solvers import Trajectory, dopri5, heun
 from rfteach.training import train
 
@@ -34,6 +35,7 @@ def flow_coupling(
     solver: FixedStepSolver = heun,
     steps: int = 20,
     batch_size: int = 8192,
+    condition: Shaped[Tensor, "size *condition"] | None = None,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
     progress: bool = True,
@@ -51,6 +53,7 @@ def flow_coupling(
         solver: `euler`, `heun` or `rk4`.
         steps: number of solver steps. An error made here is learned by the next round.
         batch_size: points solved at a time.
+        condition: what the velocity is told of each point, such as a label; it goes with the pairs.
         generator: source of randomness; PyTorch's global one when None.
         device: where the flow is solved and the pairs are kept; PyTorch's default device when None.
         progress: show a progress bar.
@@ -65,6 +68,8 @@ def flow_coupling(
     check_distribution("source", source)
     check_count("size", size)
     check_count("batch_size", batch_size)
+    if condition is not None and len(condition) != size:
+        raise ValueError(f"{len(condition)} conditions for size = {size} pairs; pass one for each")
     if solver is dopri5:
         raise TypeError("dopri5 chooses its own steps; pass solver=rf.euler, rf.heun or rf.rk4")
     z0 = source.sample(size, generator=generator, device=device)
@@ -72,7 +77,10 @@ def flow_coupling(
     with progress_bar(size, shown=progress, desc="solving for pairs", unit="pair") as bar:
         for done in range(0, size, batch_size):
             start, end = (z[done : done + batch_size] for z in (z0, z1))
-            end.copy_(solver(velocity, start, steps=steps, keep="end").end)
+            bound = velocity
+            if condition is not None:
+                bound = given(velocity, condition[done : done + batch_size])
+            end.copy_(solver(bound, start, steps=steps, keep="end").end)
             bad = ~torch.isfinite(end).flatten(1).all(dim=1)
             if bad.any():
                 raise ArithmeticError(
@@ -82,7 +90,7 @@ def flow_coupling(
                     f"take more steps"
                 )
             bar.update(len(end))
-    return PairedCoupling(z0, z1)
+    return PairedCoupling(z0, z1, condition)
 
 
 def reflow(

@@ -6,6 +6,7 @@ Each takes a batch size and returns times of shape (n,) in [0, 1]; `train` takes
 
 from __future__ import annotations
 
+import math
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -75,3 +76,27 @@ def logit_normal_times(
     if not std > 0:
         raise ValueError(f"std = {std}, but the spread of the logit must be positive")
     return torch.sigmoid(mean + std * torch.randn(n, generator=generator, device=device))
+
+
+def u_shaped_times(
+    n: int,
+    *,
+    sharpness: float = 4.0,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> Float[Tensor, " n"]:
+    """Return `n` times of density proportional to cosh(sharpness (t - 1/2)), shape (n,).
+
+    They crowd at both ends (Lee, Lin and Fanti 2024). For Reflow: in the middle of its
+    straight paths there is little left to learn. Bind another sharpness with `functools.partial`.
+
+    Raises:
+        ValueError: `sharpness` is not positive.
+    """
+    if not sharpness > 0:
+        raise ValueError(f"sharpness = {sharpness}, but it must be positive; 0 would be uniform")
+    u = torch.rand(n, generator=generator, device=device)
+    edge = math.sinh(
+        sharpness / 2
+    )  # the distribution function is (1 + sinh(a (t - 1/2)) / edge) / 2
+    return (0.5 + torch.asinh((2 * u - 1) * edge) / sharpness).clamp(0, 1)

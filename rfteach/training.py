@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_trainable
+from rfteach._checks import check_accelerator, check_count, check_trainable
 from rfteach._progress import progress_bar
+from rfteach.averaging import Average
 from rfteach.checkpoints import (
     CheckpointError,
     function_name,
@@ -26,8 +28,11 @@ from rfteach.checkpoints import (
     save_checkpoint,
 )
 from rfteach.couplings import Coupling
-from rfteach.losses import velocity_matching_loss
+from rfteach.losses import Loss, given, velocity_matching_loss
 from rfteach.times import TimeSampler, stratified_times
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -56,26 +61,6 @@ class TrainingRun:
         )
 
 
-class _Average:
-    """An exponential moving average of parameters, with a warm-up.
-
-    In step n the old average keeps the share min(decay, (1 + n) / (10 + n)), so that the random
-    initial weights are forgotten soon.
-    """
-
-    def __init__(self, parameters: Iterable[Tensor], decay: float):
-        self.decay = decay
-        self.values = [p.detach().clone() for p in parameters]
-        self.updates = 0
-
-    def update(self, parameters: Iterable[Tensor]) -> None:
-        self.updates += 1
-        share = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        with torch.no_grad():
-            for average, parameter in zip(self.values, parameters, strict=True):
-                average.lerp_(parameter, 1 - share)
-
-
 def _factor(progress: float) -> float:
     """Rise linearly over the first tenth of the run, then fall to 0 along a cosine."""
     if progress < 0.1:
@@ -91,10 +76,12 @@ def train(
     batch_size: int = 512,
     learning_rate: float = 5e-3,
     time_sampler: TimeSampler = stratified_times,
+    loss: Loss = velocity_matching_loss,
     ema_decay: float = 0.998,
     seed: int = 0,
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
+    accelerator: Accelerator | None = None,
     progress: bool = True,
     callback: Callable[[int, float], None] | None = None,
 ) -> TrainingRun:
@@ -104,18 +91,23 @@ def train(
     interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the weights so far.
 
     Args:
-        velocity: module called as `velocity(x, t)`; with its initial weights chosen by the caller
+        velocity: module called as `velocity(x, t)`, or `velocity(x, t, condition=...)` when the
+            coupling gives conditions; with its initial weights chosen by the caller
             (`torch.manual_seed`).
         coupling: where the pairs come from.
         steps: number of optimizer steps.
         batch_size: pairs per step.
         learning_rate: the highest learning rate of the schedule.
         time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
+        loss: `velocity_matching_loss`, `pseudo_huber_loss` or your own
+            `loss(velocity, x0, x1, t)`.
         ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
             it, and on a CPU ends with the very bits that an unbroken run gives.
+        accelerator: of the library accelerate, for one process: it places the velocity, and sets
+            its precision and whether it is compiled.
         progress: show a progress bar.
         callback: called as `callback(step, loss)` after each step, counted from 0. What it raises
             ends the run, and `velocity` then holds the average of the weights so far.
@@ -132,12 +124,16 @@ def train(
     _check_settings(steps, batch_size, learning_rate, ema_decay)
     check_trainable(velocity)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
+    if accelerator is not None:
+        check_accelerator(accelerator, device)
+        device = accelerator.device
     if device is not None:
         velocity.to(device)
     device = parameters[0].device
 
     optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-    average = _Average(parameters, ema_decay)
+    model = velocity if accelerator is None else accelerator.prepare(velocity)
+    average = Average(parameters, ema_decay)
     generator = torch.Generator(device).manual_seed(seed)
     losses: list[float] = []
     saved = None
@@ -147,6 +143,7 @@ def train(
             "batch_size": batch_size,
             "learning_rate": learning_rate,
             "time_sampler": function_name(time_sampler),
+            "loss": function_name(loss),
             "ema_decay": ema_decay,
             "seed": seed,
             "shapes": [list(p.shape) for p in parameters],
@@ -162,16 +159,16 @@ def train(
     started = time.perf_counter()
     try:
         for step in _bar(range(len(losses), steps), steps, progress, losses):
-            x0, x1 = coupling.sample(batch_size, generator=generator, device=device)
+            x0, x1, *condition = coupling.sample(batch_size, generator=generator, device=device)
             t = time_sampler(batch_size, generator=generator, device=device)
-            loss = velocity_matching_loss(velocity, x0, x1, t)
-            value = loss.item()
+            error = loss(given(model, *condition), x0, x1, t)
+            value = error.item()
             if not math.isfinite(value):
                 raise NonFiniteLossError(f"the loss became {value} in step {step}; {way_out}")
             if step > 0:
                 average.update(parameters)  # weights enter once they have given a finite loss
             optimizer.zero_grad()
-            loss.backward()
+            error.backward()
             optimizer.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
             optimizer.step()
             losses.append(value)
@@ -183,6 +180,9 @@ def train(
             raise NonFiniteLossError(f"weights not finite after step {len(losses) - 1}; {way_out}")
         average.update(parameters)
     finally:
+        if accelerator is not None:
+            accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # velocity as it was before
+            vars(velocity).pop("_is_accelerate_prepared", None)
         with torch.no_grad():
             for parameter, value in zip(parameters, average.values, strict=True):
                 parameter.copy_(value)

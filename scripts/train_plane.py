@@ -6,18 +6,15 @@ minutes, with the same bits on the same kind of machine.
 """
 
 import copy
-import hashlib
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
-from pathlib import Path
 
 import torch
-from safetensors.torch import save
 
 import rfteach as rf
+from scripts import weights
 
-FOLDER = Path(__file__).parents[1] / "rfteach" / "weights"
 DATA = {"moons": rf.Moons, "eight Gaussians": rf.EightGaussians, "circle": rf.Circle}
 TRAINING = {"steps": 8000, "batch_size": 1024}
 PAIRS = {"size": 100_000, "steps": 40}
@@ -71,20 +68,11 @@ def make(data: str) -> dict:
     torch.set_num_threads(1)
     started = time.perf_counter()
     models, log = train(data)
-    for velocity in models.values():  # measure what is shipped
-        for parameter in velocity.parameters():
-            parameter.data = parameter.data.half().float()
-    tensors = {
-        f"{model}/{name}": tensor.half()
-        for model, velocity in models.items()
-        for name, tensor in velocity.state_dict().items()
-    }
-    content = save(tensors)
-    file = f"{data.lower().replace(' ', '_')}.safetensors"
-    (FOLDER / file).write_bytes(content)
     return {
-        "file": file,
-        "sha256": hashlib.sha256(content).hexdigest(),
+        **weights.save_models(
+            weights.FOLDER / f"{data.lower().replace(' ', '_')}.safetensors", models
+        ),
+        "network": {"kind": "VelocityMLP", "dim": 2},
         "models": {
             model: {**log[model], "measured": measure(velocity, data)}
             for model, velocity in models.items()
@@ -94,7 +82,6 @@ def make(data: str) -> dict:
 
 
 if __name__ == "__main__":
-    FOLDER.mkdir(exist_ok=True)
     with ProcessPoolExecutor(2) as pool:
         entries = dict(zip(DATA, pool.map(make, DATA), strict=True))
     record = {
@@ -105,7 +92,7 @@ if __name__ == "__main__":
         "pairs": PAIRS,
         "data": entries,
     }
-    (FOLDER / "plane.json").write_text(json.dumps(record, indent=1) + "\n")
+    (weights.FOLDER / "plane.json").write_text(json.dumps(record, indent=1) + "\n")
     for data, entry in entries.items():
         print(f"{data}: {entry['seconds']} s")
         for model, facts in entry["models"].items():

@@ -277,3 +277,16 @@ def test_a_checkpoint_with_an_odd_header(change, checkpoint, coupling, says):
     rewrite(checkpoint, change_header=change)
     with says(rf.CheckpointError, str(checkpoint), "delete"):
         quick_train(network(), coupling, steps=20, checkpoint=checkpoint)
+
+
+# --- conditions
+
+
+def test_one_condition_a_pair(says):
+    x, labels = torch.eye(4), torch.arange(3)
+    with says(ValueError, "condition has shape (3,)", "4 points", "one row each"):
+        rf.PairedCoupling(x, x, labels)
+    with says(ValueError, "condition has shape (3,)"):
+        rf.ConditionalCoupling(rf.Gaussian(4), x, labels)
+    with says(ValueError, "3 conditions for size = 4"):
+        rf.flow_coupling(lambda x, t, condition: x, rf.Gaussian(4), size=4, condition=labels)

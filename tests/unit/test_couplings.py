@@ -235,3 +235,34 @@ def test_pairs_end_on_the_given_device(name, generator, device):
     for target in (device, *["meta"] * (name != "minibatch")):  # nothing to match on meta
         x0, x1 = COUPLINGS[name].sample(3, generator=generator, device=target)
         assert x0.device.type == x1.device.type == target
+
+
+# --- conditions
+
+LABELS = torch.arange(6)
+
+
+def test_a_condition_stays_with_its_pair(generator):
+    x0, x1, label = rf.PairedCoupling(X, -X, LABELS).sample(50, generator=generator)
+    assert torch.equal(x0, X[label]) and torch.equal(x1, -X[label])
+
+
+def test_a_condition_comes_back_from_a_file(tmp_path):
+    rf.PairedCoupling(X, -X, LABELS).save(tmp_path / "pairs.safetensors")
+    loaded = rf.PairedCoupling.load(tmp_path / "pairs.safetensors")
+    assert torch.equal(loaded.condition, LABELS)
+
+
+def test_the_conditional_coupling_pairs_noise_with_labeled_points(generator):
+    points = X.reshape(6, 1, 1, 2)
+    coupling = rf.ConditionalCoupling(rf.Gaussian(1, 1, 2), points, LABELS)
+    x0, x1, label = coupling.sample(N, generator=generator)
+    assert torch.equal(x1, points[label])
+    assert chisquare(torch.bincount(label)).pvalue > 1e-6
+    assert_mean(x0.flatten(1)[:, 0], 0.0)
+    assert_mean(x0.flatten(1)[:, 0] * (label - 2.5), 0.0)
+
+
+def test_the_conditional_coupling_needs_points_of_the_shape_of_the_source():
+    with pytest.raises(ValueError, match="one space"):
+        rf.ConditionalCoupling(rf.Gaussian(3), X, LABELS)

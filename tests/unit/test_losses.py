@@ -100,3 +100,78 @@ def test_the_quadrature_above_knows_the_gaussian_case(monkeypatch):
     monkeypatch.setitem(globals(), "STDS", np.array([0.5]))
     monkeypatch.setitem(globals(), "WEIGHTS", np.array([1.0]))
     assert least_loss() == pytest.approx(0.5 * math.pi / 2, abs=1e-4)
+
+
+# --- variations for images
+
+
+def test_pseudo_huber_is_quadratic_near_zero_and_linear_far_away():
+    """sqrt(r^2 + c^2) - c is r^2 / (2 c) (1 - O(r^2 / c^2)) and r - c + O(c^2 / r)."""
+    x = torch.zeros(4, 1, 10, 10, dtype=torch.float64)
+    t, c = torch.zeros(4).double(), 0.054  # 0.00054 times 100 numbers
+
+    def loss(r):  # the norm of each residual
+        return rf.pseudo_huber_loss(lambda x, t: torch.full_like(x, r / 10), x, x, t).item()
+
+    assert loss(0.0) == 0
+    assert loss(c / 100) == pytest.approx(c / 2e4, rel=1e-4)
+    assert loss(c) == pytest.approx((math.sqrt(2) - 1) * c)
+    assert loss(100.0) == pytest.approx(100 - c, rel=1e-6)
+
+
+def test_one_bad_pair_weighs_less_in_pseudo_huber(generator):
+    """The weight of a pair is its share of the gradient."""
+    x0, x1 = torch.zeros(2, 2, dtype=torch.float64), torch.tensor([[0.1, 0], [0, 10]]).double()
+    shares = {}
+    for loss in (rf.velocity_matching_loss, rf.pseudo_huber_loss):
+        v = torch.zeros(2, 2, dtype=torch.float64, requires_grad=True)
+        loss(lambda x, t, v=v: v, x0, x1, torch.zeros(2).double()).backward()
+        small, large = v.grad.norm(dim=1).tolist()
+        shares[loss] = large / small
+    assert shares[rf.velocity_matching_loss] == pytest.approx(100)
+    assert shares[rf.pseudo_huber_loss] == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("weight", [0.0, 1.0, 2.5])
+def test_the_feature_loss_of_linear_features_in_closed_form(weight, generator):
+    """For h(x) = A x the Jacobian is A at every point."""
+    x0, x1 = torch.randn(2, 30, 4, generator=generator, dtype=torch.float64)
+    a = torch.randn(3, 4, generator=generator, dtype=torch.float64)
+    loss = rf.feature_loss(
+        lambda x, t: torch.zeros_like(x),
+        x0,
+        x1,
+        torch.rand(30).double(),
+        features=lambda x: x @ a.T,
+        weight=weight,
+    )
+    r = x1 - x0
+    expected = (r.square().sum(dim=1) + weight * (r @ a.T).square().sum(dim=1)).mean()
+    torch.testing.assert_close(loss, expected)
+
+
+def test_the_feature_loss_looks_at_the_features_where_the_point_is(generator):
+    """For h(x) = |x|^2 / 2 the Jacobian is x, so what the features see is x_t . residual."""
+    x0, x1 = torch.randn(2, 30, 4, generator=generator, dtype=torch.float64)
+    t = torch.rand(30, generator=generator, dtype=torch.float64)
+    half_square = lambda x: x.square().sum(dim=1, keepdim=True) / 2  # noqa: E731
+    loss = rf.feature_loss(lambda x, t: x, x0, x1, t, features=half_square)
+    xt = rf.interpolate(x0, x1, t)
+    r = x1 - x0 - xt
+    torch.testing.assert_close(loss, (r.square().sum(dim=1) + (xt * r).sum(dim=1) ** 2).mean())
+
+
+def test_the_feature_loss_trains_the_velocity_only(generator):
+    features, velocity = torch.nn.Linear(2, 3), rf.VelocityMLP(dim=2)
+    features.requires_grad_(False)
+    x0, x1 = torch.randn(2, 5, 2, generator=generator)
+    rf.feature_loss(velocity, x0, x1, torch.rand(5), features=features).backward()
+    assert all(p.grad is not None for p in velocity.parameters())
+    assert all(p.grad is None for p in features.parameters())
+
+
+def test_a_condition_is_bound_to_its_points():
+    velocity = lambda x, t, condition: x * condition[:, None]  # noqa: E731
+    bound = rf.given(velocity, torch.tensor([2.0, 3.0]))
+    assert bound(torch.ones(2, 1), torch.zeros(2)).flatten().tolist() == [2, 3]
+    assert rf.given(velocity) is velocity

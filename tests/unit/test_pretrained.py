@@ -7,15 +7,74 @@ import torch
 import rfteach as rf
 
 # the module; `rf.pretrained` is its function
-from rfteach.pretrained import WEIGHTS, manifest
+from rfteach.pretrained import MANIFESTS, WEIGHTS, manifest
 
 DATA = {"moons": rf.Moons(), "eight Gaussians": rf.EightGaussians(), "circle": rf.Circle()}
 
 
-def test_the_manifest_lists_what_is_there():
-    assert list(manifest()) == list(DATA)
-    files = {path.name for path in WEIGHTS.iterdir()}
-    assert files == {"plane.json", *(entry["file"] for entry in manifest().values())}
+def test_the_manifests_list_what_is_there():
+    assert list(manifest("plane")["data"]) == list(DATA)
+    records = [manifest(name) for name in MANIFESTS]
+    listed = {entry["file"] for record in records for entry in record["data"].values()}
+    listed |= {f"{name}.json" for name in MANIFESTS} | {manifest("fashion")["classifier"]["file"]}
+    assert {path.name for path in WEIGHTS.iterdir()} == listed
+
+
+def test_what_is_shipped_stays_small():
+    """The budget: 24 MB for images and their flows, 36 MB for all that the package ships."""
+    package = WEIGHTS.parent
+    sizes = {p: p.stat().st_size for f in ("weights", "data") for p in (package / f).iterdir()}
+    plane = {entry["file"] for entry in manifest("plane")["data"].values()}
+    assert sum(size for path, size in sizes.items() if path.name not in plane) < 24e6
+    assert sum(sizes.values()) < 36e6
+
+
+def test_an_unknown_manifest_is_named():
+    with pytest.raises(Exception, match="cats"):
+        manifest("cats")
+
+
+IMAGES = {
+    "Fashion-MNIST": ("fashion", ["1-RF", "2-RF", "distilled", "1-RF distilled"]),
+    "sneakers to ankle boots": ("transfer", ["1-RF", "2-RF", "feature loss"]),
+}
+
+
+@pytest.mark.parametrize("data", IMAGES)
+def test_the_flows_of_images_are_those_of_the_manifest(data):
+    name, models = IMAGES[data]
+    velocities = rf.pretrained(data)
+    assert list(velocities) == models
+    settings = manifest(name)["data"][data]["network"]
+    for velocity in velocities.values():
+        assert velocity.channels == tuple(settings["channels"])
+        assert sum(p.numel() for p in velocity.parameters()) < 2e6
+        for parameter in velocity.parameters():
+            assert torch.equal(parameter, parameter.half().float())
+
+
+def test_one_step_is_as_good_as_measured():
+    """The very samples of the manifest, so the FID differs by rounding alone."""
+    record = manifest("fashion")
+    classifier, real = rf.fashion_classifier()
+    generator = torch.Generator().manual_seed(1000)
+    noise = rf.Gaussian(1, 28, 28).sample(record["preset"]["samples"], generator=generator)
+    noise, labels = noise[: record["recheck"]], torch.arange(record["recheck"]) % 10
+    distilled = rf.pretrained("Fashion-MNIST")["distilled"]
+    images = rf.euler(rf.given(distilled, labels), noise, steps=1).end
+    measured = record["data"]["Fashion-MNIST"]["models"]["distilled"]["measured"]["1"]
+    assert rf.feature_fid(images, real, classifier) == pytest.approx(
+        measured["recheck FID"], rel=1e-3
+    )
+
+
+def test_the_classifier_knows_the_shipped_images():
+    classifier, real = rf.fashion_classifier()
+    images, labels = rf.fashion()
+    guesses = classifier(images).argmax(dim=1)
+    assert (guesses == labels).double().mean() > 0.9
+    assert not any(p.requires_grad for p in classifier.parameters())
+    assert real.mean.shape == (128,) and real.covariance.shape == (128, 128)
 
 
 @pytest.mark.parametrize("data", DATA)
@@ -24,7 +83,7 @@ def test_the_models_are_as_good_as_measured(data, generator):
     models = rf.pretrained(data)
     assert list(models) == ["1-RF", "2-RF", "3-RF", "distilled"]
     for name, velocity in models.items():
-        measured = manifest()[data]["models"][name]["measured"]
+        measured = manifest("plane")["data"][data]["models"][name]["measured"]
         path = rf.euler(velocity, start, steps=100)
         # Over clouds of 2,000, S scatters by a few percent; that of a straight flow by more, since
         # it hangs on the few particles that start where paths part.

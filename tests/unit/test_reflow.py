@@ -248,3 +248,17 @@ def test_the_rounds_keep_the_law_of_the_data(rounds):
     apart = rf.energy_distance(x0, true)
     assert many < 0.05 * apart
     assert max(one[1:]) < 0.1 * apart < one[0]
+
+
+def test_pairs_are_made_under_their_conditions():
+    """With the velocity v = (label, 0), each point moves to the right by its label."""
+    labels = torch.arange(50) % 4
+
+    def velocity(x, t, condition):
+        assert len(condition) == len(x)
+        return torch.stack([condition, 0 * condition], dim=1).float()
+
+    pairs = pairs_of(velocity, condition=labels, batch_size=20)
+    moved = pairs.x1 - pairs.x0
+    torch.testing.assert_close(moved[:, 0], labels.float())
+    assert torch.equal(pairs.condition, labels)

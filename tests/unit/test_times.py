@@ -1,6 +1,7 @@
 import functools
 import math
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -10,7 +11,7 @@ from scipy import stats
 
 import rfteach as rf
 
-SAMPLERS = [rf.uniform_times, rf.stratified_times, rf.logit_normal_times]
+SAMPLERS = [rf.uniform_times, rf.stratified_times, rf.logit_normal_times, rf.u_shaped_times]
 samplers = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
@@ -79,3 +80,18 @@ def test_logit_normal_parameters_can_be_bound():
     late = functools.partial(rf.logit_normal_times, mean=3.0, std=0.1)
     t = late(1000, generator=torch.Generator().manual_seed(0))
     assert t.min() > 0.9  # sigmoid(3 - 5 * 0.1) = 0.924
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 4.0, 20.0])
+def test_u_shaped_times_have_their_law(sharpness, generator):
+    t = rf.u_shaped_times(20_000, sharpness=sharpness, generator=generator).double().numpy()
+
+    def below(t):  # the integral of cosh(sharpness (t - 1/2)), normalized
+        return 0.5 + np.sinh(sharpness * (t - 0.5)) / (2 * np.sinh(sharpness / 2))
+
+    assert stats.kstest(t, below).pvalue > 1e-6
+
+
+def test_u_shaped_times_need_a_positive_sharpness():
+    with pytest.raises(ValueError, match="sharpness = 0"):
+        rf.u_shaped_times(5, sharpness=0)

@@ -6,6 +6,8 @@ from pathlib import Path
 import killed_run
 import pytest
 import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 
 import rfteach as rf
@@ -348,3 +350,107 @@ def test_the_checkpoint_is_saved_twenty_times(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "save_checkpoint", lambda *arguments: saved.append(1))
     quick_train(network(), COUPLING, steps=100, checkpoint=str(tmp_path / "x"))
     assert len(saved) == 20
+
+
+# --- losses, conditions, accelerators
+
+
+def test_another_loss_is_the_one_that_is_minimized():
+    seen = []
+
+    def loss(velocity, x0, x1, t):
+        seen.append(rf.pseudo_huber_loss(velocity, x0, x1, t))
+        return seen[-1]
+
+    run = quick_train(network(), COUPLING, steps=3, loss=loss)
+    assert run.losses.tolist() == [value.item() for value in seen]
+    same = quick_train(network(), COUPLING, steps=3, loss=rf.pseudo_huber_loss)
+    assert torch.equal(run.losses, same.losses)
+
+
+class Shifts(nn.Module):
+    """A velocity that knows nothing but the label: one constant vector for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Embedding(3, 2)
+
+    def forward(self, x, t, condition):
+        return self.table(condition)
+
+
+def test_a_condition_reaches_the_velocity_of_its_pair():
+    """Pairs of label k differ by the vector (k, -k), which is what row k has to learn."""
+    labels = torch.arange(300) % 3
+    shift = torch.stack([labels, -labels], dim=1).float()
+    velocity = Shifts()
+    coupling = rf.PairedCoupling(torch.zeros(300, 2), shift, labels)
+    quick_train(velocity, coupling, steps=300, learning_rate=0.1)
+    expected = torch.tensor([[0.0, 0], [1, -1], [2, -2]])
+    torch.testing.assert_close(velocity.table.weight.data, expected, atol=0.05, rtol=0)
+
+
+def accelerator(precision: str = "no"):
+    AcceleratorState._reset_state(reset_partial_state=True)  # one precision a process, otherwise
+    return Accelerator(cpu=True, mixed_precision=precision)
+
+
+def test_an_accelerator_in_single_precision_changes_no_bit():
+    plain, accelerated = network(), network()
+    runs = [
+        quick_train(plain, COUPLING, steps=20),
+        quick_train(accelerated, COUPLING, steps=20, accelerator=accelerator()),
+    ]
+    assert torch.equal(runs[0].losses, runs[1].losses)
+    assert torch.equal(weights(plain), weights(accelerated))
+
+
+def test_bf16_is_for_the_run_alone():
+    """The network runs in bf16 while it trains, and as it was afterward; its weights never."""
+    velocity, dtypes = network(), []
+    velocity.net[0].register_forward_hook(lambda module, given, out: dtypes.append(out.dtype))
+    for _ in range(2):  # a second run of the same network is in bf16 too
+        quick_train(velocity, COUPLING, steps=2, accelerator=accelerator("bf16"))
+    velocity(torch.zeros(1, 2), torch.zeros(1))
+    assert dtypes == [torch.bfloat16] * 4 + [torch.float32]
+    assert weights(velocity).dtype == torch.float32
+
+
+def test_bf16_learns_what_single_precision_learns():
+    """bf16 has 8 bits of mantissa; what it does to a loss is far below the loss's own noise."""
+    plain, rounded = (
+        quick_train(network(), COUPLING, steps=200, accelerator=accelerator(p)).losses[-100:].mean()
+        for p in ("no", "bf16")
+    )
+    torch.testing.assert_close(plain, rounded, rtol=0.02, atol=0)
+
+
+def test_a_run_with_an_accelerator_resumes(tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    class Interrupt(Exception):
+        pass
+
+    def stop(step, loss):
+        if step == 12:
+            raise Interrupt
+
+    settings = {"steps": 20, "checkpoint": path}
+    with pytest.raises(Interrupt):
+        quick_train(network(), COUPLING, accelerator=accelerator("bf16"), callback=stop, **settings)
+    resumed, unbroken = network(), network()
+    quick_train(resumed, COUPLING, accelerator=accelerator("bf16"), **settings)
+    quick_train(unbroken, COUPLING, accelerator=accelerator("bf16"), steps=20)
+    assert torch.equal(weights(resumed), weights(unbroken))
+
+
+def test_the_accelerator_chooses_the_device():
+    with pytest.raises(ValueError, match="accelerator chooses the device"):
+        quick_train(network(), COUPLING, steps=1, accelerator=accelerator(), device="cpu")
+
+
+def test_several_processes_are_refused(monkeypatch):
+    several = accelerator()
+    monkeypatch.setattr(type(several), "num_processes", 2)
+    with pytest.raises(ValueError, match="2 processes"):
+        quick_train(network(), COUPLING, steps=1, accelerator=several)

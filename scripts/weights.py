@@ -1,0 +1,123 @@
+"""What the scripts that train the shipped weights share: stages that resume, files, manifests."""
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import TorchDynamoPlugin
+from safetensors.torch import save
+
+import rfteach as rf
+
+FOLDER = Path(__file__).parents[1] / "rfteach" / "weights"
+
+
+def log_of(run: rf.TrainingRun, batch_size: int) -> dict:
+    """Return what a manifest says of a training run."""
+    every = max(1, run.steps // 8)
+    return {
+        "steps": run.steps,
+        "batch_size": batch_size,
+        "seconds": round(run.seconds, 1),
+        "examples_per_second": round(run.steps * batch_size / run.seconds),
+        "losses": [round(part.mean().item(), 4) for part in run.losses.split(every)],
+    }
+
+
+def round_to_half(model: torch.nn.Module) -> None:
+    """Round the weights to half precision: what is measured afterward is what is shipped."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.half().float()
+
+
+def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> dict:
+    """Write tensors to a file; return its name and checksum for the manifest."""
+    content = save({name: tensor.contiguous().cpu() for name, tensor in tensors.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def save_models(path: Path, models: dict[str, torch.nn.Module]) -> dict:
+    """Round models to half precision and write them to one file, as "model/parameter"."""
+    for model in models.values():
+        round_to_half(model)
+    tensors = {
+        f"{model}/{name}": tensor.half()
+        for model, network in models.items()
+        for name, tensor in network.state_dict().items()
+    }
+    return save_tensors(path, tensors)
+
+
+def device_name() -> str:
+    """Return the name of the GPU, or how many threads of the CPU are used."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU, {torch.get_num_threads()} threads"
+
+
+class Stages:
+    """A long training in parts: each keeps its result in a folder, and is not done twice."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.notes_file = folder / "notes.json"
+        self.notes = json.loads(self.notes_file.read_text()) if self.notes_file.exists() else {}
+
+    def note(self, name: str, facts: dict) -> None:
+        """Keep facts under a name, now and for the next start."""
+        self.notes[name] = facts
+        self.notes_file.write_text(json.dumps(self.notes, indent=1))
+        print(f"{name}: {facts}", flush=True)
+
+    def fit(self, name: str, velocity, coupling, accelerator, *, how=rf.train, **training):
+        """Train a velocity in place, going on from the last checkpoint; return it."""
+        checkpoint = self.folder / f"{name}.safetensors"
+        run = how(velocity, coupling, checkpoint=checkpoint, accelerator=accelerator, **training)
+        if name not in self.notes:
+            self.note(name, log_of(run, training["batch_size"]))
+        return velocity
+
+    def pairs(self, name: str, make) -> rf.PairedCoupling:
+        """Return pairs: those in the folder, or else those that `make()` returns."""
+        path = self.folder / f"{name}.safetensors"
+        if not path.exists():
+            started = time.perf_counter()
+            coupling = make()
+            coupling.save(path)
+            seconds = round(time.perf_counter() - started, 1)
+            self.note(name, {"pairs": len(coupling), "seconds": seconds})
+        return rf.PairedCoupling.load(path)
+
+
+def make_accelerator() -> Accelerator:
+    """Return an accelerator in bf16; on a GPU it also compiles, with CUDA graphs."""
+    gpu = torch.cuda.is_available()
+    graphs = {"backend": "inductor", "mode": "reduce-overhead"} if gpu else {"backend": "no"}
+    return Accelerator(
+        mixed_precision="bf16", cpu=not gpu, dynamo_plugin=TorchDynamoPlugin(**graphs)
+    )
+
+
+def in_bf16(velocity):
+    """Return the velocity as sampling calls it: in bf16, with the result in single precision."""
+
+    def fast(x, t, condition=None):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16):
+            return rf.given(velocity, condition)(x, t).float()
+
+    return fast
+
+
+def generate(velocity, noise, *, steps: int, condition=None, batch_size: int = 500):
+    """Return where Euler's method takes the noise, in batches."""
+    ends = []
+    for rows in torch.arange(len(noise)).split(batch_size):
+        bound = rf.given(velocity, None if condition is None else condition[rows])
+        ends.append(rf.euler(bound, noise[rows], steps=steps, keep="end").end)
+    return torch.cat(ends)

@@ -1,0 +1,84 @@
+"""The diffusion baseline and the Gaussian paths, given something wrong."""
+
+import sys
+
+import pytest
+import torch
+
+import rfteach as rf
+
+X = torch.zeros(3, 2)
+T = torch.full((3,), 0.5)
+
+
+def predict(x, t):
+    return x
+
+
+@pytest.fixture(scope="module")
+def schedule():
+    return rf.NoiseSchedule(levels=10)
+
+
+def test_the_schedule(says):
+    with says(ValueError, "no schedule 'sqrt'", "linear", "cosine"):
+        rf.NoiseSchedule("sqrt")
+    with says(TypeError, "levels must be an integer", "1000.0"):
+        rf.NoiseSchedule(levels=1e3)
+
+
+def test_without_diffusers(monkeypatch, says):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with says(ImportError, "diffusers", 'pip install "rfteach[diffusion]"'):
+        rf.NoiseSchedule()
+
+
+@pytest.mark.parametrize("sampler", [rf.ddim, rf.ddpm])
+def test_the_samplers(sampler, schedule, says):
+    options = {"schedule": schedule} | ({"steps": 5} if sampler is rf.ddim else {})
+    with says(ValueError, "keep = 'all'", '"path" or "end"'):
+        sampler(predict, X, keep="all", **options)
+    with says(TypeError, "x0 must be a torch.Tensor"):
+        sampler(predict, [[0.0, 0.0]], **options)
+    with says(TypeError, "x0 has dtype torch.int64"):
+        sampler(predict, X.long(), **options)
+    with says(TypeError, "returned NoneType"):
+        sampler(lambda x, t: None, X, **options)
+
+
+def test_ddim_alone(schedule, says):
+    with says(ValueError, "spacing = 'linspace'", "trailing", "leading"):
+        rf.ddim(predict, X, schedule=schedule, steps=5, spacing="linspace")
+    with says(TypeError, "steps must be an integer", "2.5"):
+        rf.ddim(predict, X, schedule=schedule, steps=2.5)
+    with says(ValueError, "steps = 20", "10 levels", "one of 1, 2, 5, 10"):
+        rf.ddim(predict, X, schedule=schedule, steps=20)
+
+
+def test_the_loss(schedule, says):
+    with says(ValueError, "x0 has shape (3, 2)", "x1 has shape (2, 2)"):
+        rf.noise_matching_loss(predict, X, X[:2], T, schedule=schedule)
+    with says(TypeError, "t must be a floating-point tensor", "float"):
+        rf.noise_matching_loss(predict, X, X, 0.5, schedule=schedule)
+    with says(ValueError, "t = 999.0 lies outside [0, 1]"):
+        rf.noise_matching_loss(predict, X, X, T * 1998, schedule=schedule)
+    with says(ValueError, "returned shape (3, 1)"):
+        rf.noise_matching_loss(lambda x, t: x[:, :1], X, X, T, schedule=schedule)
+
+
+def test_the_paths(says):
+    with says(ValueError, "x0 has shape (3, 2)", "x1 has shape (2, 2)"):
+        rf.STRAIGHT.interpolate(X, X[:2], T)
+    with says(ValueError, "one time per point"):
+        rf.STRAIGHT.velocity_target(X, X, T[:, None])
+    for made in (
+        rf.noise_from_velocity(predict, rf.STRAIGHT),
+        rf.velocity_from_noise(predict, rf.STRAIGHT),
+        rf.convert_velocity(predict, rf.STRAIGHT, rf.TRIGONOMETRIC),
+    ):
+        with says(ValueError, "t = 2.0 lies outside [0, 1]"):
+            made(X, 4 * T)
+        with says(TypeError, "x has dtype torch.int64"):
+            made(X.long(), T)
+    with says(ValueError, "returned shape (3, 1)"):
+        rf.convert_velocity(lambda x, t: x[:, :1], rf.STRAIGHT, rf.TRIGONOMETRIC)(X, T)
