@@ -92,8 +92,8 @@ def feature_loss(
     """Return the squared residual plus `weight` times what the features see of it.
 
     What they see is ||J_h(X_t) ((X1 - X0) - v(X_t, t))||^2, with J_h the Jacobian of the features h
-    (Liu et al. 2022, image-to-image translation, where it stands alone). It makes the regression care for the
-    directions in which the features change. Bind the features with
+    (Liu et al. 2022, image-to-image translation, where it stands alone). The regression then cares
+    for the directions in which the features change. Bind the features with
     `functools.partial(feature_loss, features=...)`.
 
     Args:

@@ -12,6 +12,7 @@ import json
 from importlib.resources import files
 from typing import Literal
 
+import torch
 from safetensors.torch import load
 from torch import Tensor, nn
 
@@ -74,7 +75,8 @@ def pretrained(data: str) -> dict[str, nn.Module]:
 def fashion_classifier() -> tuple[ImageClassifier, Moments]:
     """Return the classifier in whose features chapters 9 to 11 measure the FID, frozen.
 
-    With it come the moments of its features over the 10,000 test images of Fashion-MNIST.
+    With it come the moments of its features over the 10,000 test images of Fashion-MNIST. Both are
+    on PyTorch's default device.
 
     Raises:
         CheckpointError: the file is damaged.
@@ -83,7 +85,8 @@ def fashion_classifier() -> tuple[ImageClassifier, Moments]:
     classifier = ImageClassifier()
     classifier.load_state_dict(_under("classifier", tensors))
     moments = _under("moments", tensors)
-    real = Moments(*(moments[name].double() for name in Moments._fields))
+    device = torch.get_default_device()
+    real = Moments(*(moments[name].double().to(device) for name in Moments._fields))
     return classifier.eval().requires_grad_(False), real
 
 

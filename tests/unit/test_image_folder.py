@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import rfteach as rf
+
+
+def save(folder, name, pixels, mode=None):
+    Image.fromarray(np.asarray(pixels, dtype=np.uint8)).convert(mode or "L").save(folder / name)
+
+
+def test_images_come_gray_square_and_in_order(tmp_path):
+    save(tmp_path, "b.png", np.full((8, 8), 255))
+    save(tmp_path, "a.png", np.zeros((8, 8)), "RGB")
+    save(tmp_path, "c.JPEG", np.full((8, 8), 127), "L")
+    (tmp_path / "notes.txt").write_text("no image")
+    images = rf.image_folder(tmp_path, size=4)
+    assert images.shape == (3, 1, 4, 4) and images.dtype == torch.float32
+    means = images.mean(dim=(1, 2, 3))
+    assert torch.allclose(means, torch.tensor([-1.0, 1.0, 0.0]), atol=0.02)
+
+
+def test_the_middle_square_is_kept(tmp_path):
+    wide = np.zeros((4, 10))
+    wide[:, 3:7] = 255
+    save(tmp_path, "wide.png", wide)
+    save(tmp_path, "tall.png", wide.T)
+    assert (rf.image_folder(tmp_path, size=4) == 1).all()
+
+
+def test_transparent_images_are_read(tmp_path):
+    save(tmp_path, "a.png", np.full((4, 4), 255), "RGBA")
+    assert rf.image_folder(tmp_path, size=4).shape == (1, 1, 4, 4)
+
+
+def test_no_folder(tmp_path):
+    with pytest.raises(FileNotFoundError, match="is no folder"):
+        rf.image_folder(tmp_path / "missing")
+
+
+def test_an_empty_folder(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(FileNotFoundError, match="holds no images"):
+        rf.image_folder(tmp_path)
+
+
+def test_too_few_images(tmp_path):
+    save(tmp_path, "a.png", np.zeros((4, 4)))
+    with pytest.raises(ValueError, match="holds 1 images, but at least 2"):
+        rf.image_folder(tmp_path, at_least=2)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
+def test_a_file_that_is_no_image(tmp_path, content):
+    save(tmp_path, "a.png", np.zeros((4, 4)))
+    (tmp_path / "b.png").write_bytes(content)
+    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image"):
+        rf.image_folder(tmp_path)
+
+
+def test_a_truncated_image(tmp_path):
+    save(tmp_path, "a.png", np.random.default_rng(0).integers(0, 255, (40, 40)))
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ValueError, match=r"a\.png cannot be read"):
+        rf.image_folder(tmp_path)
