@@ -21,6 +21,7 @@ EXTRAS = {
     "accelerate": ("accelerate", "images"),
     "sklearn.datasets": ("scikit-learn", "images"),
     "PIL.Image": ("pillow", "images"),
+    "PIL.ImageOps": ("pillow", "images"),
     "torchvision.datasets": ("torchvision", None),  # for a download only; not in the lock
 }
 
@@ -84,6 +85,8 @@ def check_condition(condition: Tensor | None, points: Tensor) -> None:
             f"the condition has shape {tuple(condition.shape)}, but {len(points)} points need one "
             f"row each; for one label everywhere pass torch.full(({len(points)},), label)"
         )
+    if condition is not None:
+        check_same_device("condition", condition, "x1", points)
 
 
 def check_times(t: Tensor, x: Tensor) -> None:
@@ -159,6 +162,13 @@ def check_accelerator(accelerator: Accelerator, device: torch.device | str | Non
         raise ValueError(
             f"the accelerator runs {accelerator.num_processes} processes, but train is made for "
             f"one; start it with: accelerate launch --num_processes 1"
+        )
+    if accelerator.scaler is not None:
+        raise ValueError("fp16 needs a scaled loss, which train does not do; use bf16")
+    if accelerator.gradient_accumulation_steps > 1:
+        raise ValueError(
+            f"gradient_accumulation_steps = {accelerator.gradient_accumulation_steps}, but train "
+            f"takes a step for each batch; use 1, and a larger batch_size"
         )
 
 

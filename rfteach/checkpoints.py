@@ -92,7 +92,14 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
 def function_name(function: Callable) -> str:
     """Name a function in the same way in every process, with the arguments bound to it."""
     if isinstance(function, functools.partial):
-        bound = [*map(repr, function.args), *(f"{k}={v!r}" for k, v in function.keywords.items())]
+
+        def name(value) -> str:  # the repr of a function holds its address
+            return function_name(value) if callable(value) else repr(value)
+
+        bound = [
+            *map(name, function.args),
+            *(f"{k}={name(v)}" for k, v in function.keywords.items()),
+        ]
         return f"{function_name(function.func)}({', '.join(bound)})"
     return getattr(function, "__qualname__", type(function).__qualname__)
 
@@ -114,3 +121,7 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
             _, index, name = key.split(".")
             state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    for parameter, restored in optimizer.state.items():
+        for name, value in restored.items():
+            if value.shape == parameter.shape:  # in memory like the parameter, as Adam needs it
+                restored[name] = torch.empty_like(parameter).copy_(value)

@@ -70,7 +70,10 @@ class NoiseSchedule:
             )
 
     def level_at(self, t: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
-        """Return the level k that is seen at times t: T - 1 at t = 0, and 0 just before t = 1."""
+        """Return the level k that is seen at times t: T - 1 at t = 0, and 0 just before t = 1.
+
+        Exactly at a level's own time, rounding may give its neighbor.
+        """
         return (self.levels - 1 - (t * self.levels).long()).clamp(min=0)
 
     def time_of(self, level: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:

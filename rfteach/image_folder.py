@@ -54,10 +54,15 @@ def image_folder(
 def _read(image, path: Path, size: int) -> Float[Tensor, "1 size size"]:
     try:
         with image.open(path) as file:
-            gray = file.convert("L")
+            upright = optional("PIL.ImageOps").exif_transpose(file)
+            if upright.mode.startswith("I"):
+                raise ValueError("it has 16 bits a pixel; save it with 8")
+            rgba = upright.convert("RGBA")
+            white = image.new("RGBA", rgba.size, "white")  # behind what is transparent
+            gray = image.alpha_composite(white, rgba).convert("L")
     except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
         raise ValueError(f"{path} cannot be read as an image: {error}; remove it") from error
     side = min(gray.size)
     left, top = ((length - side) // 2 for length in gray.size)
     square = gray.crop((left, top, left + side, top + side)).resize((size, size))
-    return torch.from_numpy(np.array(square, dtype=np.float32))[None] / 127.5 - 1
+    return torch.tensor(np.array(square, dtype=np.float32))[None] / 127.5 - 1

@@ -98,7 +98,7 @@ def feature_loss(
 
     Args:
         velocity, x0, x1, t: as for `velocity_matching_loss`.
-        features: differentiable map from points (batch, *event) to features (batch, k), such as a
+        features: differentiable map from points (batch, *event) to features (batch, ...), such as a
             trained classifier's; its weights are not trained.
         weight: of the features' part.
 
@@ -106,7 +106,7 @@ def feature_loss(
     """
     residual, xt = _residual(velocity, x0, x1, t)
     _, seen = torch.func.jvp(features, (xt,), (residual,))
-    squares = residual.square().flatten(1).sum(dim=1) + weight * seen.square().sum(dim=1)
+    squares = residual.square().flatten(1).sum(dim=1) + weight * seen.square().flatten(1).sum(dim=1)
     return squares.mean()
 
 

@@ -53,14 +53,15 @@ def flow_coupling(
         solver: `euler`, `heun` or `rk4`.
         steps: number of solver steps. An error made here is learned by the next round.
         batch_size: points solved at a time.
-        condition: what the velocity is told of each point, such as a label; it goes with the pairs.
+        condition: what the velocity is told of each point, such as a label, as
+            `velocity(x, t, condition=...)`; it goes with the pairs.
         generator: source of randomness; PyTorch's global one when None.
         device: where the flow is solved and the pairs are kept; PyTorch's default device when None.
         progress: show a progress bar.
 
     Raises:
-        ValueError: `size`, `steps` or `batch_size` is below 1, or the velocity returns a wrong
-            shape.
+        ValueError: `size`, `steps` or `batch_size` is below 1, there is not one condition for each
+            pair, or the velocity returns a wrong shape.
         TypeError: one of them is not an integer, the source is not a distribution, or the solver
             is `dopri5`.
         ArithmeticError: some end points are NaN or infinite; nothing can be learned from those.

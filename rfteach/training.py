@@ -132,7 +132,6 @@ def train(
     device = parameters[0].device
 
     optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
-    model = velocity if accelerator is None else accelerator.prepare(velocity)
     average = Average(parameters, ema_decay)
     generator = torch.Generator(device).manual_seed(seed)
     losses: list[float] = []
@@ -156,6 +155,7 @@ def train(
         f"lower learning_rate (now {learning_rate:g}), or look for NaN in what the coupling gives "
         f"and for a division by zero in the velocity"
     )
+    model = velocity if accelerator is None else accelerator.prepare(velocity)
     started = time.perf_counter()
     try:
         for step in _bar(range(len(losses), steps), steps, progress, losses):
@@ -181,8 +181,8 @@ def train(
         average.update(parameters)
     finally:
         if accelerator is not None:
-            accelerator.unwrap_model(model, keep_fp32_wrapper=False)  # velocity as it was before
-            vars(velocity).pop("_is_accelerate_prepared", None)
+            for name in ("forward", "_original_forward", "_is_accelerate_prepared"):
+                vars(velocity).pop(name, None)  # put there by prepare
         with torch.no_grad():
             for parameter, value in zip(parameters, average.values, strict=True):
                 parameter.copy_(value)

@@ -61,7 +61,7 @@ class UNetVelocity(nn.Module):
 
         Raises:
             ValueError: a shape is not as above, or labels are missing or not wanted.
-            IndexError: a label is out of range.
+            IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
         if x.shape[1:] != (1, self.size, self.size) or t.shape != x.shape[:1]:
             raise ValueError(

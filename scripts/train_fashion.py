@@ -119,7 +119,7 @@ def classifier_stage(stages: weights.Stages, preset: Preset, device: str, data) 
     classifier = ImageClassifier()
     path = stages.folder / "classifier.pt"
     if path.exists():
-        classifier.load_state_dict(torch.load(path))
+        classifier.load_state_dict(torch.load(path, map_location="cpu"))
         classifier.to(device).eval().requires_grad_(False)
     else:
         classifier = train_classifier(images, labels, preset.epochs)
@@ -153,8 +153,8 @@ def train_flows(stages: weights.Stages, preset: Preset, device: str, images, lab
     coupling = rf.ConditionalCoupling(NOISE, images, labels)
     fit("1-RF", first, coupling, steps=preset.first, learning_rate=first_rate)
 
-    def pairs(name, velocity, steps):
-        generator = torch.Generator(device).manual_seed(SEED)
+    def pairs(name, velocity, steps, seed):  # not twice from the same noise
+        generator = torch.Generator(device).manual_seed(seed)
         condition = torch.randint(10, (preset.size,), generator=generator, device=device)
         make = partial(
             rf.flow_coupling,
@@ -167,9 +167,9 @@ def train_flows(stages: weights.Stages, preset: Preset, device: str, images, lab
             generator=generator,
             device=device,
         )
-        return stages.pairs(name, make)
+        return stages.pairs(name, make, device)
 
-    first_pairs = pairs("pairs of the 1-RF", first, preset.pair_steps)
+    first_pairs = pairs("pairs of the 1-RF", first, preset.pair_steps, SEED)
     second = copy.deepcopy(first)
     fit(
         "2-RF",
@@ -186,7 +186,7 @@ def train_flows(stages: weights.Stages, preset: Preset, device: str, images, lab
         settings = {"steps": preset.distilled, "learning_rate": distill_rate}
         return fit(name, student, coupling, how=rf.distill, loss=rf.pseudo_huber_loss, **settings)
 
-    second_pairs = pairs("pairs of the 2-RF", second, preset.pair_steps // 2)
+    second_pairs = pairs("pairs of the 2-RF", second, preset.pair_steps // 2, SEED + 1)
     return {
         "1-RF": first,
         "2-RF": second,
@@ -236,7 +236,9 @@ def main() -> None:
         data = [rf.fashion(part, folder=options.data) for part in ("train", "test")]
     data = [tuple(tensor.to(device) for tensor in part) for part in data]
 
+    stages.require("preset", asdict(preset))
     classifier, real, facts = classifier_stage(stages, preset, device, data)
+    stages.require("classifier", weights.checksum(classifier))
     models = train_flows(stages, preset, device, *data[0])
     saved = weights.save_models(output / "fashion.safetensors", models)
     measure(stages, preset, models, classifier, real)

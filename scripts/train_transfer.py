@@ -136,7 +136,7 @@ def read_classifier(path: Path | None, device: str) -> ImageClassifier:
     if path is None:
         return rf.fashion_classifier()[0].to(device)
     classifier = ImageClassifier()
-    classifier.load_state_dict(torch.load(path))
+    classifier.load_state_dict(torch.load(path, map_location="cpu"))
     weights.round_to_half(classifier)
     return classifier.to(device).eval().requires_grad_(False)
 
@@ -177,7 +177,7 @@ def train_flows(stages: weights.Stages, preset: Preset, data: Data, classifier) 
     models["2-RF"] = fit(
         "2-RF",
         second,
-        stages.pairs("pairs of the 1-RF", pairs),
+        stages.pairs("pairs of the 1-RF", pairs, device),
         steps=preset.second,
         learning_rate=second_rate,
         time_sampler=rf.u_shaped_times,
@@ -317,6 +317,10 @@ def main() -> None:
     output = options.output or (
         stages.folder if own or options.preset == "smoke" else weights.FOLDER
     )
+    stages.require("preset", asdict(preset))
+    stages.require("numbers of images", [len(images) for images in data])
+    if classifier is not None:
+        stages.require("classifier", weights.checksum(classifier))
     models = train_flows(stages, preset, data, classifier)
     saved = weights.save_models(output / "transfer.safetensors", models)
     measure(stages, preset, models, data, classifier)

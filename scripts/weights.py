@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -15,14 +16,18 @@ import rfteach as rf
 FOLDER = Path(__file__).parents[1] / "rfteach" / "weights"
 
 
-def log_of(run: rf.TrainingRun, batch_size: int) -> dict:
-    """Return what a manifest says of a training run."""
+def log_of(run: rf.TrainingRun, batch_size: int, made: int) -> dict:
+    """Return what a manifest says of a training run, `made` steps of which this process has made.
+
+    The time of a run that was interrupted is that of all its steps at the speed of the last ones.
+    """
     every = max(1, run.steps // 8)
+    step = run.seconds / max(made, 1)
     return {
         "steps": run.steps,
         "batch_size": batch_size,
-        "seconds": round(run.seconds, 1),
-        "examples_per_second": round(run.steps * batch_size / run.seconds),
+        "seconds": round(run.steps * step, 1),
+        "examples_per_second": round(batch_size / step),
         "losses": [round(part.mean().item(), 4) for part in run.losses.split(every)],
     }
 
@@ -53,6 +58,12 @@ def save_models(path: Path, models: dict[str, torch.nn.Module]) -> dict:
     return save_tensors(path, tensors)
 
 
+def checksum(model: torch.nn.Module) -> str:
+    """Return a checksum of a model's weights."""
+    content = save({name: t.contiguous().cpu() for name, t in model.state_dict().items()})
+    return hashlib.sha256(content).hexdigest()
+
+
 def device_name() -> str:
     """Return the name of the GPU, or how many threads of the CPU are used."""
     if torch.cuda.is_available():
@@ -69,22 +80,43 @@ class Stages:
         self.notes_file = folder / "notes.json"
         self.notes = json.loads(self.notes_file.read_text()) if self.notes_file.exists() else {}
 
-    def note(self, name: str, facts: dict) -> None:
+    def require(self, name: str, value) -> None:
+        """Keep what all stages rest on; stop when the folder holds stages that rest on another."""
+        value = json.loads(json.dumps(value))
+        if name not in self.notes:
+            self.note(name, value)
+        elif self.notes[name] != value:
+            raise SystemExit(
+                f"{self.folder} holds stages of a run with another {name}; delete it to start "
+                f"over, or pass another --folder"
+            )
+
+    def note(self, name: str, facts) -> None:
         """Keep facts under a name, now and for the next start."""
         self.notes[name] = facts
-        self.notes_file.write_text(json.dumps(self.notes, indent=1))
+        unfinished = self.notes_file.with_suffix(".part")
+        unfinished.write_text(json.dumps(self.notes, indent=1))
+        os.replace(unfinished, self.notes_file)
         print(f"{name}: {facts}", flush=True)
 
     def fit(self, name: str, velocity, coupling, accelerator, *, how=rf.train, **training):
         """Train a velocity in place, going on from the last checkpoint; return it."""
         checkpoint = self.folder / f"{name}.safetensors"
-        run = how(velocity, coupling, checkpoint=checkpoint, accelerator=accelerator, **training)
+        steps: list[int] = []  # made by this process
+        run = how(
+            velocity,
+            coupling,
+            checkpoint=checkpoint,
+            accelerator=accelerator,
+            callback=lambda step, loss: steps.append(step),
+            **training,
+        )
         if name not in self.notes:
-            self.note(name, log_of(run, training["batch_size"]))
+            self.note(name, log_of(run, training["batch_size"], len(steps)))
         return velocity
 
-    def pairs(self, name: str, make) -> rf.PairedCoupling:
-        """Return pairs: those in the folder, or else those that `make()` returns."""
+    def pairs(self, name: str, make, device: str) -> rf.PairedCoupling:
+        """Return pairs on a device: those in the folder, or else those that `make()` returns."""
         path = self.folder / f"{name}.safetensors"
         if not path.exists():
             started = time.perf_counter()
@@ -92,11 +124,17 @@ class Stages:
             coupling.save(path)
             seconds = round(time.perf_counter() - started, 1)
             self.note(name, {"pairs": len(coupling), "seconds": seconds})
-        return rf.PairedCoupling.load(path)
+        kept = rf.PairedCoupling.load(path)
+        condition = None if kept.condition is None else kept.condition.to(device)
+        return rf.PairedCoupling(kept.x0.to(device), kept.x1.to(device), condition)
 
 
 def make_accelerator() -> Accelerator:
-    """Return an accelerator in bf16; on a GPU it also compiles, with CUDA graphs."""
+    """Return an accelerator in bf16; on a GPU it also compiles, with CUDA graphs.
+
+    What is not in bf16 is in full single precision, so that a CPU finds the same numbers.
+    """
+    torch.backends.cudnn.allow_tf32 = False
     gpu = torch.cuda.is_available()
     graphs = {"backend": "inductor", "mode": "reduce-overhead"} if gpu else {"backend": "no"}
     return Accelerator(

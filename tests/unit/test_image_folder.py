@@ -29,9 +29,29 @@ def test_the_middle_square_is_kept(tmp_path):
     assert (rf.image_folder(tmp_path, size=4) == 1).all()
 
 
-def test_transparent_images_are_read(tmp_path):
-    save(tmp_path, "a.png", np.full((4, 4), 255), "RGBA")
-    assert rf.image_folder(tmp_path, size=4).shape == (1, 1, 4, 4)
+def test_transparent_pixels_are_white(tmp_path):
+    pixels = np.zeros((4, 4, 4), dtype=np.uint8)
+    pixels[:2, :, 3] = 255  # the upper half is opaque black
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "a.png")
+    (image,) = rf.image_folder(tmp_path, size=4)
+    assert (image[0, :2] == -1).all() and (image[0, 2:] == 1).all()
+
+
+def test_a_photo_stands_upright(tmp_path):
+    """A phone writes the pixels as its sensor has them, and says how it was held."""
+    pixels = np.zeros((4, 4), dtype=np.uint8)
+    pixels[0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # turned by 180 degrees
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    (image,) = rf.image_folder(tmp_path, size=4)
+    assert (image[0, 3] == 1).all() and (image[0, :3] == -1).all()
+
+
+def test_sixteen_bits_a_pixel_are_refused(tmp_path):
+    Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match="16 bits"):
+        rf.image_folder(tmp_path, size=4)
 
 
 def test_no_folder(tmp_path):

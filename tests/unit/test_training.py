@@ -444,6 +444,57 @@ def test_a_run_with_an_accelerator_resumes(tmp_path):
     assert torch.equal(weights(resumed), weights(unbroken))
 
 
+class Convolution(nn.Module):
+    """A velocity for images, with its weights laid out channels last."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.Conv2d(4, 1, 3, padding=1))
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, x, t):
+        return self.net(x)
+
+
+def test_weights_of_another_layout_resume_bit_for_bit(tmp_path):
+    """The optimizer's state is stored contiguous, but has to lie in memory as the weights do."""
+    x = torch.randn(40, 1, 6, 6, generator=torch.Generator().manual_seed(0))
+    settings = {"steps": 10, "checkpoint": tmp_path / "run.safetensors"}
+
+    class Interrupt(Exception):
+        pass
+
+    def stop(step, loss):
+        if step == 5:
+            raise Interrupt
+
+    def fresh():
+        torch.manual_seed(0)
+        return Convolution()
+
+    with pytest.raises(Interrupt):
+        quick_train(fresh(), rf.PairedCoupling(x, -x), callback=stop, **settings)
+    resumed, unbroken = fresh(), fresh()
+    quick_train(resumed, rf.PairedCoupling(x, -x), **settings)
+    quick_train(unbroken, rf.PairedCoupling(x, -x), steps=10)
+    pairs = zip(resumed.parameters(), unbroken.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_velocity_is_as_it_was_when_an_accelerated_run_ends():
+    velocity = network()
+    before = set(vars(velocity))
+    quick_train(velocity, COUPLING, steps=1, accelerator=accelerator("bf16"))
+    assert set(vars(velocity)) == before
+
+
+def test_accumulated_gradients_are_refused():
+    several = accelerator()
+    several.gradient_accumulation_steps = 4
+    with pytest.raises(ValueError, match="gradient_accumulation_steps = 4"):
+        quick_train(network(), COUPLING, steps=1, accelerator=several)
+
+
 def test_the_accelerator_chooses_the_device():
     with pytest.raises(ValueError, match="accelerator chooses the device"):
         quick_train(network(), COUPLING, steps=1, accelerator=accelerator(), device="cpu")
