@@ -9,7 +9,7 @@ these again too.
 
     preset   time                              what for
     gpu      about 15 minutes on one H100      the real weights (an estimate; not run yet)
-    cpu      about 40 minutes on one core      weights without a GPU
+    cpu      about 45 minutes on one core      weights without a GPU
     smoke    about half a minute               a test that everything runs
 
 With two folders of your own it does the same for these images, without the classifier's model, and

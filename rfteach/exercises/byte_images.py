@@ -40,6 +40,16 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
             "The difference was taken as bytes, which know no minus. Convert to float first.",
         ),
         (
+            (values - values.min()) / (values.max() - values.min()).clamp(min=1) * 2 - 1,
+            "This stretches each batch to its own darkest and brightest pixel. Black is 0 and white "
+            "255, whatever is in the batch.",
+        ),
+        (
+            values / values.max().clamp(min=1) * 2 - 1,
+            "This stretches each batch to its own brightest pixel. White is 255, whatever is in "
+            "the batch.",
+        ),
+        (
             values - values.mean(),
             "This subtracts the mean of the batch: the same image becomes another point in another "
             "batch.",

@@ -54,6 +54,7 @@ def levels(levels: Any) -> Right:
                 torch.exp(-torch.cumsum(beta, 0) / 2),
                 "This holds for infinitely small steps. These are finite: take the product.",
             ),
+            (wanted.flip(0), "The levels run the wrong way: level 0 has one step behind it."),
             (powers.sqrt(), "This takes the last beta in every step. Each step has its own."),
         ]
         expect_close(s, wanted, mistakes, name="The signal")

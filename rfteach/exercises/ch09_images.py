@@ -39,7 +39,8 @@ def conversions(to_points: Any, to_pixels: Any) -> Right:
         pixels = torch.randint(256, shape, generator=generator, device="cpu", dtype=torch.uint8)
         pixels[0, 0, 0], pixels[0, 0, 1] = 0, 255
         pixels = pixels.to(device)
-        expect_points(to_points, pixels)
+        for given in (pixels, pixels // 2 + 40):  # all bytes, and a batch without black and white
+            expect_points(to_points, given)
         expect_pixels(to_pixels, pixels, generator)
     return Right(
         "Bytes become points that the noise can reach, and points become bytes again, with the few "

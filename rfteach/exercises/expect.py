@@ -88,7 +88,7 @@ def expect_close(
 
 def _same_rows(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
     """Say whether each row of one tensor is among the rows of the other, and the reverse."""
-    gap = torch.cdist(got.flatten(1).double(), wanted.flatten(1).double())
+    gap = torch.cdist(*(x.reshape(len(x), -1).double() for x in (got, wanted)))
     nearest = torch.cat([gap.min(dim=0).values, gap.min(dim=1).values])
     return bool(nearest.max() <= tolerance * max(1.0, wanted.abs().max().item()))
 

@@ -28,6 +28,17 @@ def step_by_step(beta):
     return [torch.tensor(w, dtype=beta.dtype, device=beta.device) for w in (signal, noise)]
 
 
+@table.wrong("8.1", "run the wrong way")
+def from_the_other_end(beta):
+    s, n = by_the_product(beta)
+    return s.flip(0), n.flip(0)
+
+
+@table.wrong("8.1", "off by up to")
+def nearly(beta):
+    return tuple(1.01 * w for w in by_the_product(beta))
+
+
 @table.right("8.1")
 def by_logarithms(beta):
     signal = torch.exp(torch.cumsum(torch.log1p(-beta), 0) / 2)

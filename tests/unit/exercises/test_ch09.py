@@ -55,6 +55,11 @@ points("know no minus", lambda p: (p - 128)[:, None] / 127.5)
 points("still bytes", lambda p: p[:, None])
 points("an axis for the channels", lambda p: p.float() / 127.5 - 1)
 points("mean of the batch", lambda p: p[:, None].float() - p.float().mean())
+points(
+    "darkest and brightest",
+    lambda p: ((p.float() - p.min()) / (p.max().float() - p.min()) * 2 - 1)[:, None],
+)
+points("its own brightest", lambda p: (p.float() / p.max() * 2 - 1)[:, None])
 points("has dtype torch.float64", lambda p: p[:, None].double() / 127.5 - 1)
 pixels("Round first", lambda x: ((x[:, 0] + 1) * 127.5).clamp(0, 255).to(torch.uint8))
 pixels("wrap around", lambda x: ((x[:, 0] + 1) * 127.5).round().to(torch.int).to(torch.uint8))
