@@ -41,8 +41,8 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
         ),
         (
             (values - values.min()) / (values.max() - values.min()).clamp(min=1) * 2 - 1,
-            "This stretches each batch to its own darkest and brightest pixel. Black is 0 and white "
-            "255, whatever is in the batch.",
+            "This stretches each batch to its own darkest and brightest pixel. Black is 0 and "
+            "white 255, whatever is in the batch.",
         ),
         (
             values / values.max().clamp(min=1) * 2 - 1,
