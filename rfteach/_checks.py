@@ -18,7 +18,6 @@ EXTRAS = {
     "anywidget": ("anywidget", "widgets"),
     "ipywidgets": ("ipywidgets", "widgets"),
     "diffusers": ("diffusers", "diffusion"),
-    "accelerate": ("accelerate", "images"),
     "sklearn.datasets": ("scikit-learn", "images"),
     "PIL.Image": ("pillow", "images"),
     "PIL.ImageOps": ("pillow", "images"),

@@ -24,8 +24,8 @@ import torch.nn.functional as F
 import rfteach as rf
 from rfteach.fid import ImageClassifier, Moments, feature_fid, features_of, moments
 from scripts import weights
+from scripts.weights import DEVICE, SEED
 
-SEED = 0
 NOISE = rf.Gaussian(1, 28, 28)
 RECHECK = 1000  # samples that the chapter generates again
 
@@ -113,23 +113,28 @@ def train_classifier(images, labels, epochs: int) -> ImageClassifier:
     return classifier.eval().requires_grad_(False)
 
 
-def classifier_stage(stages: weights.Stages, preset: Preset, device: str, data) -> tuple:
+@torch.no_grad()
+def accuracy(classifier: ImageClassifier, images, labels) -> float:
+    """Return the share of the images that the classifier gives their labels."""
+    guesses = torch.cat([classifier(part).argmax(dim=1) for part in images.split(1000)])
+    return (guesses == labels).double().mean().item()
+
+
+def classifier_stage(stages: weights.Stages, preset: Preset, data) -> tuple:
     """Return the classifier, the moments of the test images, and the manifest's entry."""
     (images, labels), (test, test_labels) = data
     classifier = ImageClassifier()
     path = stages.folder / "classifier.pt"
     if path.exists():
         classifier.load_state_dict(torch.load(path, map_location="cpu"))
-        classifier.to(device).eval().requires_grad_(False)
+        classifier.to(DEVICE).eval().requires_grad_(False)
     else:
         classifier = train_classifier(images, labels, preset.epochs)
         torch.save(classifier.state_dict(), path)
     weights.round_to_half(classifier)
-    with torch.no_grad():
-        guesses = torch.cat([classifier(part).argmax(dim=1) for part in test.split(1000)])
     real = moments(features_of(test, classifier))
     facts = {
-        "accuracy": round((guesses == test_labels).double().mean().item(), 4),
+        "accuracy": round(accuracy(classifier, test, test_labels), 4),
         # What two samples of real images are apart: no model can be asked for less.
         "real against real": round(feature_fid(images[: len(test)], real, classifier), 3),
         "recheck floor": round(feature_fid(images[:RECHECK], real, classifier), 3),
@@ -137,37 +142,29 @@ def classifier_stage(stages: weights.Stages, preset: Preset, device: str, data) 
     return classifier, real, facts
 
 
-def train_flows(stages: weights.Stages, preset: Preset, device: str, images, labels) -> dict:
+def train_flows(stages: weights.Stages, preset: Preset, images, labels) -> dict:
     """Train the four models, or load what is trained already."""
-    fit = partial(
-        stages.fit,
-        accelerator=weights.make_accelerator(),
-        batch_size=preset.batch_size,
-        ema_decay=preset.ema_decay,
-        seed=SEED,
-    )
+    fit = partial(stages.fit, preset=preset)
     first_rate, second_rate, distill_rate = preset.learning_rates
-    torch.manual_seed(SEED)
-    first = rf.UNetVelocity(28, preset.channels, classes=10).to(device)
-    first.to(memory_format=torch.channels_last if device == "cuda" else torch.contiguous_format)
+    first = weights.network(28, preset.channels, classes=10)
     coupling = rf.ConditionalCoupling(NOISE, images, labels)
     fit("1-RF", first, coupling, steps=preset.first, learning_rate=first_rate)
 
     def pairs(name, velocity, steps, seed):  # not twice from the same noise
-        generator = torch.Generator(device).manual_seed(seed)
-        condition = torch.randint(10, (preset.size,), generator=generator, device=device)
+        generator = torch.Generator(DEVICE).manual_seed(seed)
+        condition = torch.randint(10, (preset.size,), generator=generator, device=DEVICE)
         make = partial(
             rf.flow_coupling,
             weights.in_bf16(velocity),
             NOISE,
             size=preset.size,
             steps=steps,
-            batch_size=1000 if device == "cpu" else 8192,
+            batch_size=1000 if DEVICE == "cpu" else 8192,
             condition=condition,
             generator=generator,
-            device=device,
+            device=DEVICE,
         )
-        return stages.pairs(name, make, device)
+        return stages.pairs(name, make)
 
     first_pairs = pairs("pairs of the 1-RF", first, preset.pair_steps, SEED)
     second = copy.deepcopy(first)
@@ -198,9 +195,8 @@ def train_flows(stages: weights.Stages, preset: Preset, device: str, images, lab
 def measure(stages: weights.Stages, preset: Preset, models: dict, classifier, real: Moments):
     """Measure the FID of each model against NFE; the samples of all start from the same noise."""
     generator = torch.Generator().manual_seed(1000)  # on the CPU, so that any machine has the same
-    device = next(classifier.parameters()).device
-    noise = NOISE.sample(preset.samples, generator=generator, device="cpu").to(device)
-    labels = torch.arange(preset.samples, device=device) % 10
+    noise = NOISE.sample(preset.samples, generator=generator, device="cpu").to(DEVICE)
+    labels = torch.arange(preset.samples, device=DEVICE) % 10
     for name, steps in preset.steps.items():
         for n in steps:
             key = f"{name}, {n} steps"
@@ -209,11 +205,10 @@ def measure(stages: weights.Stages, preset: Preset, models: dict, classifier, re
             # One step is cheap: without bf16, so that it can be checked to the last digits.
             velocity = models[name] if n == 1 else weights.in_bf16(models[name])
             images = weights.generate(velocity, noise, steps=n, condition=labels)
-            guesses = torch.cat([classifier(part).argmax(dim=1) for part in images.split(1000)])
             facts = {
                 "FID": feature_fid(images, real, classifier),
                 "recheck FID": feature_fid(images[:RECHECK], real, classifier),
-                "accuracy": (guesses == labels).double().mean().item(),
+                "accuracy": accuracy(classifier, images, labels),
             }
             stages.note(key, {fact: float(f"{value:.4g}") for fact, value in facts.items()})
 
@@ -227,59 +222,37 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder of the files of Fashion-MNIST")
     options = parser.parse_args()
     preset = PRESETS[options.preset]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     stages = weights.Stages(options.folder or Path("build") / f"fashion-{options.preset}")
     output = options.output or (stages.folder if options.preset == "smoke" else weights.FOLDER)
     if options.preset == "smoke":
         data = [tuple(tensor[:200] for tensor in rf.fashion("sample"))] * 2
     else:
         data = [rf.fashion(part, folder=options.data) for part in ("train", "test")]
-    data = [tuple(tensor.to(device) for tensor in part) for part in data]
+    data = [tuple(tensor.to(DEVICE) for tensor in part) for part in data]
 
     stages.require("preset", asdict(preset))
-    classifier, real, facts = classifier_stage(stages, preset, device, data)
+    classifier, real, facts = classifier_stage(stages, preset, data)
     stages.require("classifier", weights.checksum(classifier))
-    models = train_flows(stages, preset, device, *data[0])
+    models = train_flows(stages, preset, *data[0])
     saved = weights.save_models(output / "fashion.safetensors", models)
     measure(stages, preset, models, classifier, real)
 
-    record = {
-        "made_by": f"python -m scripts.train_fashion --preset {options.preset}",
-        "device": weights.device_name(),
-        "torch": torch.__version__,
-        "seed": SEED,
-        "preset": asdict(preset),
-        "recheck": RECHECK,
-        "classifier": {
-            **weights.save_tensors(
-                output / "fashion_classifier.safetensors",
-                {
-                    **{f"classifier/{k}": v.half() for k, v in classifier.state_dict().items()},
-                    **{f"moments/{k}": v.float() for k, v in real._asdict().items()},
-                },
-            ),
-            **facts,
-        },
-        "pairs": {name: note for name, note in stages.notes.items() if name.startswith("pairs")},
-        "data": {
-            "Fashion-MNIST": {
-                **saved,
-                "network": {
-                    "kind": "UNetVelocity",
-                    "size": 28,
-                    "channels": preset.channels,
-                    "classes": 10,
-                },
-                "models": {
-                    name: {
-                        **stages.notes[name],
-                        "measured": {str(n): stages.notes[f"{name}, {n} steps"] for n in steps},
-                    }
-                    for name, steps in preset.steps.items()
-                },
-            }
-        },
+    command = f"python -m scripts.train_fashion --preset {options.preset}"
+    record = weights.flows(
+        command, "Fashion-MNIST", preset, stages, saved, models["1-RF"], preset.steps
+    )
+    record["recheck"] = RECHECK
+    record["classifier"] = {
+        **weights.save_tensors(
+            output / "fashion_classifier.safetensors",
+            {
+                **{f"classifier/{k}": v.half() for k, v in classifier.state_dict().items()},
+                **{f"moments/{k}": v.float() for k, v in real._asdict().items()},
+            },
+        ),
+        **facts,
     }
+    record["pairs"] = {k: note for k, note in stages.notes.items() if k.startswith("pairs")}
     (output / "fashion.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote {output / 'fashion.json'}")
 

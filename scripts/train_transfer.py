@@ -34,7 +34,6 @@ from rfteach.fid import ImageClassifier
 from rfteach.images import CLASSES
 from scripts import weights
 
-SEED = 0
 SNEAKER, BOOT = (CLASSES.index(name) for name in ("sneaker", "ankle boot"))
 LEAST = 20  # images in a folder
 SHOWN = 20  # Euler steps of the outputs whose nearest neighbors are kept
@@ -131,34 +130,22 @@ def split(source: Tensor, target: Tensor) -> Data:
     return Data(*rest, *held, *held)
 
 
-def read_classifier(path: Path | None, device: str) -> ImageClassifier:
+def read_classifier(path: Path | None) -> ImageClassifier:
     """Return the classifier of chapter 9: the shipped one, or that of a training run."""
     if path is None:
-        return rf.fashion_classifier()[0].to(device)
+        return rf.fashion_classifier()[0].to(weights.DEVICE)
     classifier = ImageClassifier()
     classifier.load_state_dict(torch.load(path, map_location="cpu"))
     weights.round_to_half(classifier)
-    return classifier.to(device).eval().requires_grad_(False)
+    return classifier.to(weights.DEVICE).eval().requires_grad_(False)
 
 
 def train_flows(stages: weights.Stages, preset: Preset, data: Data, classifier) -> dict:
     """Train the models, or load what is trained already; no feature loss without a classifier."""
-    device = data.source.device.type
-    fit = partial(
-        stages.fit,
-        accelerator=weights.make_accelerator(),
-        batch_size=preset.batch_size,
-        ema_decay=preset.ema_decay,
-        seed=SEED,
-    )
-    size = data.source.shape[-1]
+    fit = partial(stages.fit, preset=preset)
+    network = partial(weights.network, data.source.shape[-1], preset.channels)
     coupling = rf.IndependentCoupling(rf.Empirical(data.source), rf.Empirical(data.target))
     first_rate, second_rate = preset.learning_rates
-
-    def network():
-        torch.manual_seed(SEED)  # all start from the same weights
-        layout = torch.channels_last if device == "cuda" else torch.contiguous_format
-        return rf.UNetVelocity(size, preset.channels).to(device, memory_format=layout)
 
     settings = {"steps": preset.first, "learning_rate": first_rate}
     models = {"1-RF": fit("1-RF", network(), coupling, **settings)}
@@ -177,7 +164,7 @@ def train_flows(stages: weights.Stages, preset: Preset, data: Data, classifier) 
     models["2-RF"] = fit(
         "2-RF",
         second,
-        stages.pairs("pairs of the 1-RF", pairs, device),
+        stages.pairs("pairs of the 1-RF", pairs),
         steps=preset.second,
         learning_rate=second_rate,
         time_sampler=rf.u_shaped_times,
@@ -292,7 +279,6 @@ def main() -> None:
         parser.error("pass both --source and --target, or none of them")
     own = options.source is not None
     preset = PRESETS[options.preset]
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     if own:
         name = f"{options.source.resolve().name} to {options.target.resolve().name}"
         try:
@@ -309,8 +295,8 @@ def main() -> None:
     else:
         name = "sneakers to ankle boots"
         data = fashion_data(options.data, small=options.preset == "smoke")
-        classifier = read_classifier(options.classifier, device)
-    data = Data(*(images.to(device) for images in data))
+        classifier = read_classifier(options.classifier)
+    data = Data(*(images.to(weights.DEVICE) for images in data))
 
     what = f"{name.replace(' ', '-')}-{options.size}-" if own else ""
     stages = weights.Stages(options.folder or Path("build") / f"transfer-{what}{options.preset}")
@@ -328,38 +314,15 @@ def main() -> None:
     if own:
         draw(output / "transfer.png", models, data)
 
-    record = {
-        "made_by": f"python -m scripts.train_transfer --preset {options.preset}"
-        + (f" --source {options.source} --target {options.target}" if own else ""),
-        "device": weights.device_name(),
-        "torch": torch.__version__,
-        "seed": SEED,
-        "preset": asdict(preset),
-        "images": {field: len(images) for field, images in data._asdict().items()},
-        "pairs": stages.notes["pairs of the 1-RF"],
-        "neighbors": near | {"steps": SHOWN},
-        "real": references(data, classifier),
-        "data": {
-            name: {
-                **saved,
-                "network": {
-                    "kind": "UNetVelocity",
-                    "size": data.source.shape[-1],
-                    "channels": preset.channels,
-                    "classes": None,
-                },
-                "models": {
-                    model: {
-                        **stages.notes[model],
-                        "measured": {
-                            str(n): stages.notes[f"{model}, {n} steps"] for n in preset.steps
-                        },
-                    }
-                    for model in models
-                },
-            }
-        },
-    }
+    command = f"python -m scripts.train_transfer --preset {options.preset}"
+    if own:
+        command += f" --source {options.source} --target {options.target}"
+    measured = dict.fromkeys(models, preset.steps)
+    record = weights.flows(command, name, preset, stages, saved, models["1-RF"], measured)
+    record["images"] = {field: len(images) for field, images in data._asdict().items()}
+    record["pairs"] = stages.notes["pairs of the 1-RF"]
+    record["neighbors"] = near | {"steps": SHOWN}
+    record["real"] = references(data, classifier)
     (output / "transfer.json").write_text(json.dumps(record, indent=1) + "\n")
     print(f"wrote {output / 'transfer.json'}")
 

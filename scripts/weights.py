@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -14,6 +15,11 @@ from safetensors.torch import save
 import rfteach as rf
 
 FOLDER = Path(__file__).parents[1] / "rfteach" / "weights"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+SEED = 0
+
+# What is not in bf16 is in full single precision, so that a CPU finds the same numbers.
+torch.backends.cudnn.allow_tf32 = False
 
 
 def log_of(run: rf.TrainingRun, batch_size: int, made: int) -> dict:
@@ -22,12 +28,12 @@ def log_of(run: rf.TrainingRun, batch_size: int, made: int) -> dict:
     The time of a run that was interrupted is that of all its steps at the speed of the last ones.
     """
     every = max(1, run.steps // 8)
-    step = run.seconds / max(made, 1)
+    step = run.seconds / made if made else None  # of a finished run, the time is not known
     return {
         "steps": run.steps,
         "batch_size": batch_size,
-        "seconds": round(run.steps * step, 1),
-        "examples_per_second": round(batch_size / step),
+        "seconds": step and round(run.steps * step, 1),
+        "examples_per_second": step and round(batch_size / step),
         "losses": [round(part.mean().item(), 4) for part in run.losses.split(every)],
     }
 
@@ -66,7 +72,7 @@ def checksum(model: torch.nn.Module) -> str:
 
 def device_name() -> str:
     """Return the name of the GPU, or how many threads of the CPU are used."""
-    if torch.cuda.is_available():
+    if DEVICE == "cuda":
         return torch.cuda.get_device_name()
     return f"CPU, {torch.get_num_threads()} threads"
 
@@ -99,7 +105,7 @@ class Stages:
         os.replace(unfinished, self.notes_file)
         print(f"{name}: {facts}", flush=True)
 
-    def fit(self, name: str, velocity, coupling, accelerator, *, how=rf.train, **training):
+    def fit(self, name: str, velocity, coupling, preset, *, how=rf.train, **training):
         """Train a velocity in place, going on from the last checkpoint; return it."""
         checkpoint = self.folder / f"{name}.safetensors"
         steps: list[int] = []  # made by this process
@@ -107,16 +113,19 @@ class Stages:
             velocity,
             coupling,
             checkpoint=checkpoint,
-            accelerator=accelerator,
+            accelerator=make_accelerator(),
+            batch_size=preset.batch_size,
+            ema_decay=preset.ema_decay,
+            seed=SEED,
             callback=lambda step, loss: steps.append(step),
             **training,
         )
         if name not in self.notes:
-            self.note(name, log_of(run, training["batch_size"], len(steps)))
+            self.note(name, log_of(run, preset.batch_size, len(steps)))
         return velocity
 
-    def pairs(self, name: str, make, device: str) -> rf.PairedCoupling:
-        """Return pairs on a device: those in the folder, or else those that `make()` returns."""
+    def pairs(self, name: str, make) -> rf.PairedCoupling:
+        """Return pairs on the device: those in the folder, or else those that `make()` returns."""
         path = self.folder / f"{name}.safetensors"
         if not path.exists():
             started = time.perf_counter()
@@ -125,21 +134,56 @@ class Stages:
             seconds = round(time.perf_counter() - started, 1)
             self.note(name, {"pairs": len(coupling), "seconds": seconds})
         kept = rf.PairedCoupling.load(path)
-        condition = None if kept.condition is None else kept.condition.to(device)
-        return rf.PairedCoupling(kept.x0.to(device), kept.x1.to(device), condition)
+        condition = None if kept.condition is None else kept.condition.to(DEVICE)
+        return rf.PairedCoupling(kept.x0.to(DEVICE), kept.x1.to(DEVICE), condition)
 
 
 def make_accelerator() -> Accelerator:
-    """Return an accelerator in bf16; on a GPU it also compiles, with CUDA graphs.
-
-    What is not in bf16 is in full single precision, so that a CPU finds the same numbers.
-    """
-    torch.backends.cudnn.allow_tf32 = False
-    gpu = torch.cuda.is_available()
+    """Return an accelerator in bf16; on a GPU it also compiles, with CUDA graphs."""
+    gpu = DEVICE == "cuda"
     graphs = {"backend": "inductor", "mode": "reduce-overhead"} if gpu else {"backend": "no"}
     return Accelerator(
         mixed_precision="bf16", cpu=not gpu, dynamo_plugin=TorchDynamoPlugin(**graphs)
     )
+
+
+def network(size: int, channels, classes: int | None = None) -> rf.UNetVelocity:
+    """Return a network on the device, with the same weights in each call."""
+    torch.manual_seed(SEED)
+    layout = torch.channels_last if DEVICE == "cuda" else torch.contiguous_format
+    return rf.UNetVelocity(size, channels, classes).to(DEVICE, memory_format=layout)
+
+
+def flows(made_by: str, name: str, preset, stages: Stages, saved: dict, flow, steps) -> dict:
+    """Return the manifest of some trained flows.
+
+    Args:
+        made_by: the command.
+        name: of the data.
+        preset: the scale of the run, a dataclass.
+        stages: of the run; they have noted each model and what was measured of it.
+        saved: the file of the weights, as `save_models` says.
+        flow: one of the models.
+        steps: at how many Euler steps each model was measured, by name of the model.
+    """
+    models = {
+        model: {
+            **stages.notes[model],
+            "measured": {str(n): stages.notes[f"{model}, {n} steps"] for n in counts},
+        }
+        for model, counts in steps.items()
+    }
+    shape = {key: getattr(flow, key) for key in ("size", "channels", "classes")}
+    return {
+        "made_by": made_by,
+        "device": device_name(),
+        "torch": torch.__version__,
+        "seed": SEED,
+        "preset": asdict(preset),
+        "data": {
+            name: {**saved, "network": {"kind": "UNetVelocity", **shape}, "models": models},
+        },
+    }
 
 
 def in_bf16(velocity):

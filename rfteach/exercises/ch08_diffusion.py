@@ -127,7 +127,7 @@ def ddim_step(ddim_step: Any) -> Right:
 def line_velocity(line_velocity: Any) -> Right:
     """Check `line_velocity(predict_noise, x, t)`: from E[X0 | x] on the circle to v on the line."""
     for given in inputs(seed=83):
-        x, t = given.points(), given.times(0.1, 0.9)
+        x, t = given.points(), given.times(0.02, 0.98)
         predict = Probe(waves, x, "noise network")
         got = expect_tensor(call(line_velocity, predict, x, t), x, "The velocity")
         time, s, n = along(t, x), along(t, x), along(1 - t, x)

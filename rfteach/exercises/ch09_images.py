@@ -53,7 +53,7 @@ def factor(factor: Any) -> Right:
     """Check a prediction: by which factor the distance to the truth grows with 1/4 of the data."""
     value = expect_number(factor, "The factor")
     generator = torch.Generator().manual_seed(92)
-    dim, rounds = 16, 20
+    dim, rounds = 16, 300
     truth = Moments(
         torch.zeros(dim, dtype=torch.float64, device="cpu"),
         torch.eye(dim, dtype=torch.float64, device="cpu"),
@@ -85,6 +85,9 @@ def factor(factor: Any) -> Right:
             (math.sqrt(2), "The errors themselves grow by a factor of 2 already."),
             (8, "The errors of the moments grow like sqrt(4) = 2. What does squaring make of 2?"),
         ],
+    )
+    hint = (
+        hint or "The errors of the moments fall like 1/sqrt(n), and the distance is their square."
     )
     raise Wrong(found + hint)
 

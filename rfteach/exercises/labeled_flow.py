@@ -31,6 +31,11 @@ class LabeledProbe(Probe):
                 f"The velocity was called with {tuple(condition.shape)} labels for {len(x)} "
                 f"points. Each batch of points takes the labels of its own rows."
             )
+        if condition.is_floating_point():
+            raise Wrong(
+                f"The labels came as {condition.dtype}. They are names of classes, and a network "
+                f"looks them up in a table: leave them integers."
+            )
         self.labels.append(condition.detach().clone())
         return super().forward(x, t) + labeled(x, condition) * self.weight
 

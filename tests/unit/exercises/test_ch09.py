@@ -87,7 +87,7 @@ table.wrong("9.2", "inverse", 0.25)
 table.wrong("9.2", "not nearer", 0.5)
 table.wrong("9.2", "a factor of 2 already", 1.41)
 table.wrong("9.2", "What does squaring make of 2", 8)
-table.wrong("9.2", "Measured in 16 features", 3)
+table.wrong("9.2", "the distance is their square", 3)
 table.wrong("9.2", "finite number", "four")
 table.wrong("9.2", "finite number", math.nan)
 
@@ -142,6 +142,11 @@ def by_the_coupling(velocity, z0, labels, steps, batch_size):
 def unlabeled(velocity, z0, labels, steps, batch_size):
     rows = chunks(len(z0), batch_size)
     return torch.cat([rf.euler(velocity, z0[r], steps=steps, keep="end").end for r in rows])
+
+
+@table.wrong("9.3", "leave them integers")
+def with_real_labels(velocity, z0, labels, steps, batch_size):
+    return with_the_package(velocity, z0, labels.float(), steps, batch_size)
 
 
 @table.wrong("9.3", "labels of its own rows")
