@@ -32,7 +32,7 @@ def trained(loss, rate: float, seed: int) -> rf.VelocityMLP:
     torch.manual_seed(seed)
     network = rf.VelocityMLP(dim=2)
     coupling = rf.IndependentCoupling(NOISE, MOONS)
-    settings = {"steps": 3000, "learning_rate": rate, "seed": seed, "progress": False}
+    settings = {"steps": 2500, "learning_rate": rate, "seed": seed, "progress": False}
     rf.train(network, coupling, loss=loss, **settings)
     return network
 
