@@ -18,6 +18,7 @@ EXTRAS = {
     "anywidget": ("anywidget", "widgets"),
     "ipywidgets": ("ipywidgets", "widgets"),
     "diffusers": ("diffusers", "diffusion"),
+    "transformers": ("transformers", "sd3"),
     "sklearn.datasets": ("scikit-learn", "images"),
     "PIL.Image": ("pillow", "images"),
     "PIL.ImageOps": ("pillow", "images"),

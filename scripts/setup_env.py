@@ -1,9 +1,9 @@
 """Make .venv, the environment in which the book is built and tested.
 
 Every target of the Makefile calls this first: python3 scripts/setup_env.py [PYTHON]
-It installs the exact versions of requirements.lock and then rfteach itself, editable. When
-.venv is up to date it does nothing. PYTHON chooses the interpreter; without it, an existing
-.venv keeps its own.
+It installs the exact versions of requirements.lock, those of requirements-no-deps.lock without
+what they ask for, and then rfteach itself, editable. When .venv is up to date it does nothing.
+PYTHON chooses the interpreter; without it, an existing .venv keeps its own.
 
 Standard library only, and syntax of Python 3.6, so that an old Python can say that it is too old.
 """
@@ -21,6 +21,7 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "rfteach-setup.json"
 LOCK = ROOT / "requirements.lock"
+NO_DEPS = ROOT / "requirements-no-deps.lock"
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11"]
@@ -108,13 +109,19 @@ def set_up(wanted=None):
         version, executable = current[:2]
 
     # The folder is part of it because an environment that was moved does not work.
-    environment = {"lock": digest(LOCK), "python": version, "folder": str(ROOT)}
+    environment = {
+        "lock": digest(LOCK),
+        "no-deps": digest(NO_DEPS),
+        "python": version,
+        "folder": str(ROOT),
+    }
     package = digest(ROOT / "pyproject.toml")
 
     if not current or stamp.get("environment") != environment:
-        print(f"Setting up .venv with Python {dotted(version)} (some minutes, 1.6 GB)")
+        print(f"Setting up .venv with Python {dotted(version)} (some minutes, 2.3 GB)")
         run(executable, "-m", "venv", "--clear", VENV)
         run(VENV_PYTHON, "-m", "pip", "install", "--requirement", LOCK)
+        run(VENV_PYTHON, "-m", "pip", "install", "--no-deps", "--requirement", NO_DEPS)
         stamp = {"environment": environment}
         STAMP.write_text(json.dumps(stamp))
     if stamp.get("package") != package:

@@ -1,4 +1,4 @@
-"""environment.yml, pyproject.toml and requirements.lock describe one environment."""
+"""environment.yml, pyproject.toml and the two locks describe one environment."""
 
 import tomllib
 from pathlib import Path
@@ -26,8 +26,8 @@ def pins(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def disagreements(pyproject: str, lock: str, environment: str) -> list[str]:
-    """Compare the contents of the three files; say every disagreement in a sentence."""
+def disagreements(pyproject: str, lock: str, no_deps: str, environment: str) -> list[str]:
+    """Compare the contents of the four files; say every disagreement in a sentence."""
     project = tomllib.loads(pyproject)["project"]
     locked = pins(lock.splitlines())
     dependencies = yaml.safe_load(environment)["dependencies"]
@@ -45,6 +45,12 @@ def disagreements(pyproject: str, lock: str, environment: str) -> list[str]:
             problems.append(f"pyproject.toml needs {name}, which the lock lacks")
         elif locked[name] not in wanted.specifier:
             problems.append(f"pyproject.toml wants {wanted}, the lock has {locked[name]}")
+
+    for name in pins(no_deps.splitlines()):
+        if name in locked:
+            problems.append(f"both locks have {name}")
+    if "requirements-no-deps.lock" not in environment:
+        problems.append("environment.yml does not say how to install requirements-no-deps.lock")
 
     named = pins(pip)
     for name in sorted(NAMED - named.keys()):
@@ -69,13 +75,21 @@ def files() -> dict[str, str]:
     names = {
         "pyproject": "pyproject.toml",
         "lock": "requirements.lock",
+        "no_deps": "requirements-no-deps.lock",
         "environment": "environment.yml",
     }
     return {key: (ROOT / name).read_text(encoding="utf-8") for key, name in names.items()}
 
 
-def test_the_three_files_agree(files):
+def test_the_four_files_agree(files):
     assert disagreements(**files) == []
+
+
+def test_what_is_installed_without_its_requirements_imports():
+    """The part of it that we use, from which the losses come."""
+    from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
+
+    assert ConditionalFlowMatcher(sigma=0.0).sigma == 0
 
 
 @pytest.mark.parametrize(
@@ -84,6 +98,8 @@ def test_the_three_files_agree(files):
         ("lock", "\ntorch==2.13.0\n", "\ntorch==2.12.0\n", "environment.yml has torch 2.13.0"),
         ("lock", "\ntorch==2.13.0\n", "\ntorch==2.1.0\n", "pyproject.toml wants torch>=2.4"),
         ("lock", "\nPOT==", "\nPAN==", "pyproject.toml needs pot"),
+        ("no_deps", "torchcfm==", "torch==", "both locks have torch"),
+        ("environment", "requirements-no-deps.lock", "", "how to install requirements-no-deps"),
         ("environment", "python=3.11", "python=3.10", "environment.yml has Python 3.10"),
         ("environment", "- nbval==", "- nb==", "environment.yml does not name nbval"),
         ("environment", "- -r requirements.lock", "", "lacks -r requirements.lock"),

@@ -64,6 +64,16 @@ def test_the_error_says_what_is_wrong_and_what_to_do(pythons, found, message):
         assert "make setup PYTHON=" in str(error.value)
 
 
+# What a command of set-up is recognized by, and its name in the tests.
+NAMES = {
+    "-m venv": "venv",
+    "install --requirement": "lock",
+    "--no-deps --requirement": "no-deps",
+    "--editable": "rfteach",
+}
+EVERYTHING = ["venv", "lock", "no-deps", "rfteach"]
+
+
 @pytest.fixture
 def setup(tmp_path, monkeypatch):
     """A project folder in which set-up only records what it would run."""
@@ -87,32 +97,33 @@ def setup(tmp_path, monkeypatch):
     monkeypatch.setattr(setup_env, "VENV_PYTHON", python)
     monkeypatch.setattr(setup_env, "STAMP", tmp_path / ".venv/stamp.json")
     monkeypatch.setattr(setup_env, "LOCK", tmp_path / "requirements.lock")
+    monkeypatch.setattr(setup_env, "NO_DEPS", tmp_path / "requirements-no-deps.lock")
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
+    (tmp_path / "requirements-no-deps.lock").write_text("torchcfm==1\n")
     (tmp_path / "pyproject.toml").write_text("[project]\n")
 
     def call(wanted=None):
         commands.clear()
         setup_env.set_up(wanted)
-        return [
-            "venv" if "-m venv" in c else "lock" if "--req" in c else "rfteach" for c in commands
-        ]
+        return [next(name for text, name in NAMES.items() if text in c) for c in commands]
 
     call.folder = tmp_path
     return call
 
 
 def test_a_second_setup_does_nothing(setup):
-    assert setup() == ["venv", "lock", "rfteach"]
+    assert setup() == EVERYTHING
     assert setup() == []
     # A checkout gives files new times, not new contents.
     (setup.folder / "requirements.lock").touch()
     assert setup() == []
 
 
-def test_a_changed_lock_makes_a_new_environment(setup):
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-no-deps.lock"])
+def test_a_changed_lock_makes_a_new_environment(name, setup):
     setup()
-    (setup.folder / "requirements.lock").write_text("numpy==3\n")
-    assert setup() == ["venv", "lock", "rfteach"]
+    (setup.folder / name).write_text("numpy==3\n")
+    assert setup() == EVERYTHING
 
 
 def test_a_changed_pyproject_installs_rfteach_again(setup):
@@ -124,7 +135,7 @@ def test_a_changed_pyproject_installs_rfteach_again(setup):
 def test_another_python_makes_a_new_environment(setup):
     setup()
     assert setup("python3.11") == []
-    assert setup("python3.12") == ["venv", "lock", "rfteach"]
+    assert setup("python3.12") == EVERYTHING
 
 
 def test_a_moved_folder_makes_a_new_environment(setup):
@@ -132,4 +143,4 @@ def test_a_moved_folder_makes_a_new_environment(setup):
     stamp = json.loads(setup_env.STAMP.read_text())
     stamp["environment"]["folder"] = "/elsewhere"
     setup_env.STAMP.write_text(json.dumps(stamp))
-    assert setup() == ["venv", "lock", "rfteach"]
+    assert setup() == EVERYTHING
