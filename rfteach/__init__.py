@@ -15,7 +15,9 @@ The whole method in the reader's hands::
 Points have shape (batch, *event), times (batch,). t = 0 is the source and t = 1 the data.
 """
 
+from rfteach.captions import CaptionCoupling, captions_of, tokenize
 from rfteach.checkpoints import CheckpointError
+from rfteach.costs import ReflowCost, count_operations
 from rfteach.couplings import (
     ConditionalCoupling,
     Coupling,
@@ -53,6 +55,7 @@ from rfteach.gaussian_paths import (
     noise_from_velocity,
     velocity_from_noise,
 )
+from rfteach.guidance import guided
 from rfteach.image_folder import image_folder
 from rfteach.images import digits, fashion
 from rfteach.interpolation import interpolate, velocity_target
@@ -72,14 +75,18 @@ from rfteach.metrics import (
     straightness,
     transport_cost,
 )
+from rfteach.mmdit import MMDiTVelocity
 from rfteach.networks import VelocityMLP
 from rfteach.playground import crossing, playground, retrain
 from rfteach.pretrained import fashion_classifier, manifest, pretrained
 from rfteach.reflow import FixedStepSolver, flow_coupling, reflow
+from rfteach.sd3 import sd3_from_velocity, velocity_from_sd3
 from rfteach.solvers import CountedVelocity, Trajectory, dopri5, euler, heun, rk4
 from rfteach.times import (
     TimeSampler,
     logit_normal_times,
+    mode_times,
+    shift_times,
     stratified_times,
     u_shaped_times,
     uniform_times,
@@ -90,6 +97,7 @@ from rfteach.unet import UNetVelocity
 __version__ = "0.1.0"
 
 __all__ = [
+    "CaptionCoupling",
     "Checkerboard",
     "CheckpointError",
     "Circle",
@@ -106,12 +114,14 @@ __all__ = [
     "ImageClassifier",
     "IndependentCoupling",
     "Loss",
+    "MMDiTVelocity",
     "MinibatchOTCoupling",
     "Moments",
     "Moons",
     "NoiseSchedule",
     "NonFiniteLossError",
     "PairedCoupling",
+    "ReflowCost",
     "STRAIGHT",
     "TRIGONOMETRIC",
     "TimeSampler",
@@ -120,8 +130,10 @@ __all__ = [
     "UNetVelocity",
     "Velocity",
     "VelocityMLP",
+    "captions_of",
     "conditional_variance",
     "convert_velocity",
+    "count_operations",
     "crossing",
     "ddim",
     "ddpm",
@@ -138,12 +150,14 @@ __all__ = [
     "flow_coupling",
     "frechet_distance",
     "given",
+    "guided",
     "heun",
     "image_folder",
     "interpolate",
     "logit_normal_times",
     "manifest",
     "mixture_velocity",
+    "mode_times",
     "moments",
     "noise_from_velocity",
     "noise_matching_loss",
@@ -155,15 +169,19 @@ __all__ = [
     "relative_transport_cost",
     "retrain",
     "rk4",
+    "sd3_from_velocity",
+    "shift_times",
     "squared_norm",
     "start_times",
     "straightness",
     "stratified_times",
+    "tokenize",
     "train",
     "transport_cost",
     "u_shaped_times",
     "uniform_times",
     "velocity_from_noise",
+    "velocity_from_sd3",
     "velocity_matching_loss",
     "velocity_target",
     "wasserstein2",

@@ -1,8 +1,8 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie three manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie four manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
-`python -m scripts.train_plane`), `fashion.json` and `transfer.json` likewise.
+`python -m scripts.train_plane`), `fashion.json`, `transfer.json` and `captions.json` likewise.
 """
 
 from __future__ import annotations
@@ -18,15 +18,20 @@ from torch import Tensor, nn
 
 from rfteach.checkpoints import CheckpointError
 from rfteach.fid import ImageClassifier, Moments
+from rfteach.mmdit import MMDiTVelocity
 from rfteach.networks import VelocityMLP
 from rfteach.unet import UNetVelocity
 
 WEIGHTS = files("rfteach") / "weights"
 MANIFESTS = ("plane", "fashion", "transfer")
-NETWORKS = {"VelocityMLP": VelocityMLP, "UNetVelocity": UNetVelocity}
+NETWORKS = {
+    "VelocityMLP": VelocityMLP,
+    "UNetVelocity": UNetVelocity,
+    "MMDiTVelocity": MMDiTVelocity,
+}
 
 
-def manifest(name: Literal["plane", "fashion", "transfer"]) -> dict:
+def manifest(name: Literal["plane", "fashion", "transfer", "captions"]) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
     Its "data" says this of each data set. Seconds are wall-clock time on the "device".
@@ -47,6 +52,7 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     | "moons", "eight Gaussians", "circle" | 1-RF, 2-RF, 3-RF, distilled | 4 to 6 |
     | "Fashion-MNIST", for labels 0 to 9 | 1-RF, 2-RF, distilled, 1-RF distilled | 9 |
     | "sneakers to ankle boots" | 1-RF, 2-RF, feature loss | 10 |
+    | "Fashion-MNIST, captions", for `tokenize`d texts | 1-RF | 11 |
 
     In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
     N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.

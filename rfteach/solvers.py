@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -99,29 +100,41 @@ def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
 
 
 @torch.no_grad()
-def _solve(step: Step, velocity: Velocity, x0: Tensor, steps: int, keep: str) -> Trajectory:
+def _solve(step: Step, velocity: Velocity, x0: Tensor, steps: int | Tensor, keep: str):
     check_data("x0", x0)
-    check_count("steps", steps)
+    grid = _grid(steps)
     if keep not in ("path", "end"):
         raise ValueError(f'keep = {keep!r}, but it must be "path" or "end"')
     v = _OneTime(velocity)
-    kept = steps if keep == "path" else 1
-    states = x0.new_empty(kept + 1, *x0.shape)
+    kept = grid if keep == "path" else [0.0, 1.0]
+    states = x0.new_empty(len(kept), *x0.shape)
     states[0] = x = x0
-    for i in range(steps):
-        x = step(v, x, i / steps, (i + 1) / steps)
+    for i, (t0, t1) in enumerate(pairwise(grid)):
+        x = step(v, x, t0, t1)
         if keep == "path":
             states[i + 1] = x
     states[-1] = x
-    times = torch.arange(kept + 1, device=x0.device, dtype=x0.dtype) / kept
+    times = torch.tensor(kept, device=x0.device, dtype=x0.dtype)
     return Trajectory(times, states, v.evaluations, complete=keep == "path")
+
+
+def _grid(steps: int | Tensor) -> list[float]:
+    """Return the times between the steps, from 0 to 1."""
+    if not isinstance(steps, Tensor):
+        check_count("steps", steps)
+        return [i / steps for i in range(steps + 1)]
+    grid = steps.tolist()
+    rising = steps.ndim == 1 and len(grid) > 1 and all(a < b for a, b in pairwise(grid))
+    if not rising or (grid[0], grid[-1]) != (0, 1):
+        raise ValueError(f"steps = {grid}, but times must rise from 0 to 1; or pass their number")
+    return grid
 
 
 def euler(
     velocity: Velocity,
     x0: Float[Tensor, "n *event"],
     *,
-    steps: int = 100,
+    steps: int | Float[Tensor, " times"] = 100,
     keep: Literal["path", "end"] = "path",
 ) -> Trajectory:
     """Solve by Euler's method: Z_{t+dt} = Z_t + v(Z_t, t) dt, one evaluation a step, order 1.
@@ -129,12 +142,13 @@ def euler(
     Args:
         velocity: callable `velocity(x, t)`.
         x0: points at t = 0, shape (n, *event).
-        steps: number N of equal steps; the velocity is evaluated at t = 0, 1/N, ..., (N - 1)/N.
+        steps: number N of equal steps; the velocity is evaluated at t = 0, 1/N, ..., (N - 1)/N. Or
+            the N + 1 times themselves, rising from 0 to 1 (see `shift_times`).
         keep: "path" keeps every state; "end" only the first and the last, in constant memory.
 
     Raises:
-        ValueError: `steps` is below 1, `keep` is another word, `x0` is empty or not finite, or
-            the velocity returns a wrong shape.
+        ValueError: `steps` is below 1 or does not rise from 0 to 1, `keep` is another word, `x0` is
+            empty or not finite, or the velocity returns a wrong shape.
         TypeError: `x0` is not a floating-point tensor.
     """
     return _solve(_euler_step, velocity, x0, steps, keep)
@@ -144,7 +158,7 @@ def heun(
     velocity: Velocity,
     x0: Float[Tensor, "n *event"],
     *,
-    steps: int = 50,
+    steps: int | Float[Tensor, " times"] = 50,
     keep: Literal["path", "end"] = "path",
 ) -> Trajectory:
     """Solve by Heun's method (an Euler step, then the mean of both slopes): 2 evaluations, order 2.
@@ -158,7 +172,7 @@ def rk4(
     velocity: Velocity,
     x0: Float[Tensor, "n *event"],
     *,
-    steps: int = 25,
+    steps: int | Float[Tensor, " times"] = 25,
     keep: Literal["path", "end"] = "path",
 ) -> Trajectory:
     """Solve by the classical Runge-Kutta method: 4 evaluations a step, order 4.

@@ -100,3 +100,48 @@ def u_shaped_times(
         sharpness / 2
     )  # the distribution function is (1 + sinh(a (t - 1/2)) / edge) / 2
     return (0.5 + torch.asinh((2 * u - 1) * edge) / sharpness).clamp(0, 1)
+
+
+def mode_times(
+    n: int,
+    *,
+    scale: float = 1.29,
+    generator: torch.Generator | None = None,
+    device: torch.device | str | None = None,
+) -> Float[Tensor, " n"]:
+    """Return `n` times that crowd in the middle and still reach both ends, shape (n,).
+
+    From u uniform, t = u + scale (cos^2(pi u / 2) - 1 + u): mode sampling (Esser et al. 2024,
+    Section 3.1, "mode sampling with heavy tails"). Unlike that of `logit_normal_times`, its density
+    is above 0 at t = 0 and t = 1. Scale 0 is uniform, a negative one crowds at the ends.
+
+    Raises:
+        ValueError: the scale is outside [-1, 2 / (pi - 2)], where t would not rise with u.
+    """
+    largest = 2 / (math.pi - 2)
+    if not -1 <= scale <= largest:
+        raise ValueError(f"scale = {scale}, but it must be in [-1, {largest:.4f}]")
+    u = torch.rand(n, generator=generator, device=device)
+    return (u + scale * (torch.cos(math.pi / 2 * u).square() - 1 + u)).clamp(0, 1)
+
+
+def shift_times(t: Float[Tensor, " *shape"], shift: float) -> Float[Tensor, " *shape"]:
+    """Return the times t / (t + shift (1 - t)): a shift above 1 moves them toward the noise.
+
+    Of sigma = 1 - t, the share of noise, it is shift sigma / (1 + (shift - 1) sigma): what an image
+    of shift^2 times as many pixels needs to be hidden as well (Esser et al. 2024, Section 5.3.2,
+    equation 23). It serves training, on what a time sampler draws, and sampling, on the times of
+    the solver's steps.
+
+    Args:
+        t: times in [0, 1], of any shape.
+        shift: sqrt(m / n), to go from n pixels to m.
+
+    Raises:
+        ValueError: the shift is not positive.
+    """
+    if not shift > 0:
+        raise ValueError(
+            f"shift = {shift}, but it must be positive; 1 leaves the times as they are"
+        )
+    return t / (t + shift * (1 - t))

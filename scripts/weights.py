@@ -109,17 +109,14 @@ class Stages:
         """Train a velocity in place, going on from the last checkpoint; return it."""
         checkpoint = self.folder / f"{name}.safetensors"
         steps: list[int] = []  # made by this process
-        run = how(
-            velocity,
-            coupling,
-            checkpoint=checkpoint,
-            accelerator=make_accelerator(),
-            batch_size=preset.batch_size,
-            ema_decay=preset.ema_decay,
-            seed=SEED,
-            callback=lambda step, loss: steps.append(step),
-            **training,
-        )
+        settings = {
+            "accelerator": make_accelerator(),
+            "batch_size": preset.batch_size,
+            "ema_decay": preset.ema_decay,
+            "seed": SEED,
+            "callback": lambda step, loss: steps.append(step),
+        }
+        run = how(velocity, coupling, checkpoint=checkpoint, **settings | training)
         if name not in self.notes:
             self.note(name, log_of(run, preset.batch_size, len(steps)))
         return velocity
