@@ -151,24 +151,29 @@ def check_trainable(velocity: nn.Module) -> None:
         raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
 
 
-def check_accelerator(accelerator: Accelerator, device: torch.device | str | None) -> None:
-    """Raise unless the accelerator can be used, and no other device was asked for."""
+def check_accelerator(
+    accelerator: Accelerator, device: torch.device | str | None, batch_size: int
+) -> None:
+    """Raise unless the accelerator suits `train`, its batch, and no other device was asked for."""
     if device is not None:
         raise ValueError(
             f"device = {device!r}, but the accelerator chooses the device ({accelerator.device}); "
             f"pass one of the two"
         )
-    if accelerator.num_processes > 1:
-        raise ValueError(
-            f"the accelerator runs {accelerator.num_processes} processes, but train is made for "
-            f"one; start it with: accelerate launch --num_processes 1"
-        )
     if accelerator.scaler is not None:
         raise ValueError("fp16 needs a scaled loss, which train does not do; use bf16")
-    if accelerator.gradient_accumulation_steps > 1:
+    if accelerator.distributed_type in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
         raise ValueError(
-            f"gradient_accumulation_steps = {accelerator.gradient_accumulation_steps}, but train "
-            f"takes a step for each batch; use 1, and a larger batch_size"
+            f"the accelerator shares out the weights ({accelerator.distributed_type.value}), but "
+            f"train keeps all of them in each process; start it with: accelerate launch --multi_gpu"
+        )
+    processes, parts = accelerator.num_processes, accelerator.gradient_accumulation_steps
+    if batch_size % (processes * parts):
+        above = batch_size + -batch_size % (processes * parts)
+        raise ValueError(
+            f"batch_size = {batch_size} is that of all processes together, and does not divide "
+            f"into {processes} processes times {parts} parts (gradient_accumulation_steps); take a "
+            f"multiple of {processes * parts}, such as {above}"
         )
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+
+from rfteach.averaging import Average
 
 FORMAT = "rfteach.training/1"
 
@@ -125,3 +127,62 @@ def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tenso
         for name, value in restored.items():
             if value.shape == parameter.shape:  # in memory like the parameter, as Adam needs it
                 restored[name] = torch.empty_like(parameter).copy_(value)
+
+
+class SavedRun:
+    """The state of a training run, gathered into its checkpoint file and put back from it.
+
+    Args:
+        path: the file.
+        settings: what a resumed run must agree on.
+        parameters: the weights that are trained.
+        optimizer: of these weights.
+        average: of these weights.
+        generator: the source of the run's randomness.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        settings: dict,
+        parameters: list[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        average: Average,
+        generator: torch.Generator,
+    ):
+        self.path, self.settings = path, settings
+        self.parameters, self.optimizer = parameters, optimizer
+        self.average, self.generator = average, generator
+
+    def save(self, losses: list[float]) -> None:
+        """Write the state after the step that gave the last of the losses."""
+        if not all(torch.isfinite(p).all() for p in self.parameters):
+            return  # the next loss will say so; the last good state stays
+        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
+        tensors |= {f"average.{i}": p for i, p in enumerate(self.average.values)}
+        tensors |= optimizer_tensors(self.optimizer)
+        tensors["generator"] = self.generator.get_state()
+        tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
+        save_checkpoint(self.path, tensors, self.settings)
+
+    @torch.no_grad()
+    def restore(self) -> list[float]:
+        """Put back the state and return the losses so far; none when there is no file yet.
+
+        Raises:
+            CheckpointError: the file is damaged or belongs to another run.
+        """
+        if not self.path.exists():
+            return []
+        tensors = load_checkpoint(self.path, self.settings)
+        try:
+            for i, parameter in enumerate(self.parameters):
+                parameter.copy_(tensors[f"parameter.{i}"])
+                self.average.values[i].copy_(tensors[f"average.{i}"])
+            restore_optimizer(self.optimizer, tensors)
+            self.generator.set_state(tensors["generator"])
+            losses = tensors["losses"].tolist()
+        except KeyError as error:
+            raise CheckpointError(f"{self.path} lacks {error}; delete it to start over") from None
+        self.average.updates = max(0, len(losses) - 1)
+        return losses

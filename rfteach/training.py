@@ -19,16 +19,10 @@ from torch import Tensor, nn
 from rfteach._checks import check_accelerator, check_count, check_trainable
 from rfteach._progress import progress_bar
 from rfteach.averaging import Average
-from rfteach.checkpoints import (
-    CheckpointError,
-    function_name,
-    load_checkpoint,
-    optimizer_tensors,
-    restore_optimizer,
-    save_checkpoint,
-)
+from rfteach.checkpoints import SavedRun, function_name
 from rfteach.couplings import Coupling
 from rfteach.losses import Loss, given, velocity_matching_loss
+from rfteach.parallel import add_gradient
 from rfteach.times import TimeSampler, stratified_times
 
 if TYPE_CHECKING:
@@ -96,21 +90,26 @@ def train(
             (`torch.manual_seed`).
         coupling: where the pairs come from.
         steps: number of optimizer steps.
-        batch_size: pairs per step.
+        batch_size: pairs per step, those of all processes together.
         learning_rate: the highest learning rate of the schedule.
         time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
         loss: `velocity_matching_loss`, `pseudo_huber_loss` or your own
-            `loss(velocity, x0, x1, t)`.
+            `loss(velocity, x0, x1, t)`, a mean over the pairs.
         ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
-            it, and on a CPU ends with the very bits that an unbroken run gives.
-        accelerator: of the library accelerate, for one process: it places the velocity, and sets
-            its precision and whether it is compiled.
-        progress: show a progress bar.
-        callback: called as `callback(step, loss)` after each step, counted from 0. What it raises
-            ends the run, and `velocity` then holds the average of the weights so far.
+            it, and on a CPU ends with the very bits that an unbroken run gives. All processes
+            must see the file; it may be resumed with another number of them.
+        accelerator: of the library accelerate. It sets the device and the precision (bf16),
+            whether the velocity is compiled, in how many parts a step is made
+            (`gradient_accumulation_steps`, for batches that do not fit into memory), and, under
+            `accelerate launch`, how many processes share it. None of the last two changes the run
+            but for rounding: every process draws the whole batch and takes its share of the rows.
+        progress: show a progress bar, in the main process.
+        callback: called as `callback(step, loss)` after each step, counted from 0, in each
+            process. What it raises ends the run, and `velocity` then holds the average of the
+            weights so far.
 
     Returns:
         The losses and the time taken.
@@ -125,12 +124,15 @@ def train(
     check_trainable(velocity)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     if accelerator is not None:
-        check_accelerator(accelerator, device)
+        check_accelerator(accelerator, device, batch_size)
         device = accelerator.device
     if device is not None:
         velocity.to(device)
     device = parameters[0].device
 
+    # From here on all processes have the weights of the first one.
+    model = velocity if accelerator is None else accelerator.prepare(velocity)
+    main = accelerator is None or accelerator.is_main_process
     optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     average = Average(parameters, ema_decay)
     generator = torch.Generator(device).manual_seed(seed)
@@ -148,32 +150,37 @@ def train(
             "shapes": [list(p.shape) for p in parameters],
             "precision": sorted({str(p.dtype) for p in parameters}),
         }
-        saved = _Saved(Path(checkpoint), settings, parameters, optimizer, average, generator)
-        losses = saved.restore()
+        saved = SavedRun(Path(checkpoint), settings, parameters, optimizer, average, generator)
+
+    def error(t: Tensor, x0: Tensor, x1: Tensor, *condition: Tensor) -> Tensor:
+        return loss(given(model, *condition), x0, x1, t)
 
     way_out = (
         f"lower learning_rate (now {learning_rate:g}), or look for NaN in what the coupling gives "
         f"and for a division by zero in the velocity"
     )
-    model = velocity if accelerator is None else accelerator.prepare(velocity)
     started = time.perf_counter()
     try:
-        for step in _bar(range(len(losses), steps), steps, progress, losses):
-            x0, x1, *condition = coupling.sample(batch_size, generator=generator, device=device)
+        if saved is not None:
+            losses = saved.restore()
+        for step in _bar(range(len(losses), steps), steps, progress and main, losses):
+            # Every process draws the whole batch, so the run does not depend on their number.
+            pairs = coupling.sample(batch_size, generator=generator, device=device)
             t = time_sampler(batch_size, generator=generator, device=device)
-            error = loss(given(model, *condition), x0, x1, t)
-            value = error.item()
+            optimizer.zero_grad()
+            value = add_gradient(model, error, (t, *pairs), accelerator)
             if not math.isfinite(value):
                 raise NonFiniteLossError(f"the loss became {value} in step {step}; {way_out}")
             if step > 0:
                 average.update(parameters)  # weights enter once they have given a finite loss
-            optimizer.zero_grad()
-            error.backward()
             optimizer.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
             optimizer.step()
             losses.append(value)
             if saved is not None and ((step + 1) % max(1, steps // 20) == 0 or step + 1 == steps):
-                saved.save(losses)
+                if main:
+                    saved.save(losses)
+                if accelerator is not None:
+                    accelerator.wait_for_everyone()
             if callback is not None:
                 callback(step, value)
         if not all(torch.isfinite(p).all() for p in parameters):
@@ -187,42 +194,6 @@ def train(
             for parameter, value in zip(parameters, average.values, strict=True):
                 parameter.copy_(value)
     return TrainingRun(torch.tensor(losses), len(losses), time.perf_counter() - started)
-
-
-class _Saved:
-    """The state of a run, gathered into and put back from its checkpoint file."""
-
-    def __init__(self, path, settings, parameters, optimizer, average, generator):
-        self.path, self.settings = path, settings
-        self.parameters, self.optimizer = parameters, optimizer
-        self.average, self.generator = average, generator
-
-    def save(self, losses: list[float]) -> None:
-        if not all(torch.isfinite(p).all() for p in self.parameters):
-            return  # the next loss will say so; the last good state stays
-        tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.parameters)}
-        tensors |= {f"average.{i}": p for i, p in enumerate(self.average.values)}
-        tensors |= optimizer_tensors(self.optimizer)
-        tensors["generator"] = self.generator.get_state()
-        tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
-        save_checkpoint(self.path, tensors, self.settings)
-
-    @torch.no_grad()
-    def restore(self) -> list[float]:
-        if not self.path.exists():
-            return []
-        tensors = load_checkpoint(self.path, self.settings)
-        try:
-            for i, parameter in enumerate(self.parameters):
-                parameter.copy_(tensors[f"parameter.{i}"])
-                self.average.values[i].copy_(tensors[f"average.{i}"])
-            restore_optimizer(self.optimizer, tensors)
-            self.generator.set_state(tensors["generator"])
-            losses = tensors["losses"].tolist()
-        except KeyError as error:
-            raise CheckpointError(f"{self.path} lacks {error}; delete it to start over") from None
-        self.average.updates = max(0, len(losses) - 1)
-        return losses
 
 
 def _bar(rest: range, steps: int, progress: bool, losses: list[float]) -> Iterable[int]:

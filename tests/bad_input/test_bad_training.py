@@ -4,10 +4,12 @@ import functools
 import json
 import os
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from accelerate import DistributedType
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
@@ -82,6 +84,30 @@ def test_a_target_in_double_precision(says):
     target = rf.Empirical(torch.from_numpy(np.zeros((5, 2))))
     with says(TypeError, "x0 has dtype torch.float32", "x1 has dtype torch.float64", ".to("):
         quick_train(network(), rf.IndependentCoupling(rf.Gaussian(2), target), steps=1)
+
+
+def pretended(**settings) -> SimpleNamespace:
+    """What train looks at before it uses an accelerator."""
+    usual = dict(scaler=None, distributed_type="MULTI_CPU", gradient_accumulation_steps=1)
+    return SimpleNamespace(**usual | dict(device="cpu", num_processes=1) | settings)
+
+
+@pytest.mark.parametrize(("processes", "parts", "way_out"), [(3, 1, 18), (1, 5, 20), (4, 3, 24)])
+def test_a_batch_that_the_processes_cannot_share(processes, parts, way_out, coupling, says):
+    several = pretended(num_processes=processes, gradient_accumulation_steps=parts)
+    texts = "batch_size = 16", f"{processes} processes", f"{parts} parts", f"such as {way_out}"
+    with says(ValueError, *texts):
+        quick_train(network(), coupling, steps=1, accelerator=several)
+
+
+def test_accelerators_that_train_cannot_use(coupling, says):
+    with says(ValueError, "device = 'cpu'", "accelerator chooses the device", "one of the two"):
+        quick_train(network(), coupling, steps=1, accelerator=pretended(), device="cpu")
+    with says(ValueError, "fp16", "use bf16"):
+        quick_train(network(), coupling, steps=1, accelerator=pretended(scaler=object()))
+    sharded = pretended(distributed_type=DistributedType.FSDP)
+    with says(ValueError, "shares out the weights (FSDP)", "accelerate launch --multi_gpu"):
+        quick_train(network(), coupling, steps=1, accelerator=sharded)
 
 
 def test_a_failure_before_the_first_step_leaves_the_velocity_alone(coupling):
