@@ -254,6 +254,32 @@ def test_dopri5_times_rise_from_0_to_1_and_its_states_lie_on_the_flow(cloud):
     torch.testing.assert_close(onwards.end, path.end, rtol=0, atol=1e-6)
 
 
+@fixed_step
+def test_times_of_ones_own_may_be_uneven(name, cloud):
+    """On equal times nothing changes, not a bit; on others it is that many single steps."""
+    solver, _ = SOLVERS[name]
+    equal = solver(FIELD, cloud, steps=torch.arange(5, dtype=torch.float64) / 4)
+    assert torch.equal(equal.states, solver(FIELD, cloud, steps=4).states)
+    times = torch.tensor([0, 0.1, 0.4, 1], dtype=torch.float64)
+    uneven = solver(FIELD, cloud, steps=times)
+    assert torch.equal(uneven.times, times) and uneven.evaluations == 3 * SOLVERS[name][1]
+    ended = solver(FIELD, cloud, steps=times, keep="end")
+    assert torch.equal(ended.end, uneven.end) and ended.times.tolist() == [0, 1]
+    still = torch.zeros_like(cloud)
+    slope = solver(lambda x, t: t[:, None].expand_as(x), still, steps=times).states[:, 0, 0]
+    quadrature = {"euler": [0, 0, 0.03, 0.27], "heun": [0, 0.005, 0.08, 0.5]}
+    expected = torch.tensor(quadrature.get(name, quadrature["heun"]), dtype=torch.float64)
+    torch.testing.assert_close(slope, expected)
+
+
+@pytest.mark.parametrize(
+    "times", [[0.0, 0.5], [0.1, 1.0], [0.0, 0.6, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0], [0.0], [1.0, 0.0]]
+)
+def test_times_must_rise_from_0_to_1(times, cloud):
+    with pytest.raises(ValueError, match=r"steps = .* must rise from 0 to 1"):
+        rf.euler(FIELD, cloud, steps=torch.tensor(times))
+
+
 def test_dopri5_counts_every_evaluation(cloud):
     velocity = Recorded()
     path = rf.dopri5(velocity, cloud)

@@ -11,7 +11,13 @@ from scipy import stats
 
 import rfteach as rf
 
-SAMPLERS = [rf.uniform_times, rf.stratified_times, rf.logit_normal_times, rf.u_shaped_times]
+SAMPLERS = [
+    rf.uniform_times,
+    rf.stratified_times,
+    rf.logit_normal_times,
+    rf.u_shaped_times,
+    rf.mode_times,
+]
 samplers = pytest.mark.parametrize("sampler", SAMPLERS)
 
 
@@ -95,3 +101,75 @@ def test_u_shaped_times_have_their_law(sharpness, generator):
 def test_u_shaped_times_need_a_positive_sharpness():
     with pytest.raises(ValueError, match="sharpness = 0"):
         rf.u_shaped_times(5, sharpness=0)
+
+
+@pytest.mark.parametrize("scale", [-1.0, -0.4, 0.0, 0.81, 1.29, 2 / (math.pi - 2)])
+def test_mode_times_have_their_law(scale, generator):
+    """Their quantiles are given by the formula itself, so compare the share below each."""
+    n = 100_000
+    t = rf.mode_times(n, scale=scale, generator=generator)
+    for q in (0.05, 0.3, 0.5, 0.8, 0.95):
+        quantile = q + scale * (math.cos(math.pi * q / 2) ** 2 - 1 + q)
+        below = (t < quantile).double().mean().item()
+        assert below == pytest.approx(q, abs=5 * math.sqrt(q * (1 - q) / n))
+
+
+def test_mode_times_crowd_in_the_middle_and_reach_the_ends(generator):
+    n = 100_000
+    mode, logit = (f(n, generator=generator) for f in (rf.mode_times, rf.logit_normal_times))
+
+    def share(t, low, high):
+        return ((t > low) & (t < high)).double().mean().item()
+
+    assert share(mode, 0.45, 0.55) > 1.5 * 0.1  # uniform times have 0.1 there
+    # dt/du at u = 0 and 1 is 1 + scale = 2.29, so the density there is 1 / 2.29.
+    assert share(mode, 0, 0.01) == pytest.approx(0.01 / 2.29, rel=0.2)
+    assert share(logit, 0, 0.01) < 1e-4  # the logit is below -4.6
+
+
+@pytest.mark.parametrize("scale", [-1.1, 1.76, math.nan])
+def test_mode_times_need_a_scale_with_which_they_rise(scale):
+    with pytest.raises(ValueError, match=f"scale = {scale}"):
+        rf.mode_times(5, scale=scale)
+
+
+@given(st.floats(0.1, 10), st.integers(2, 50))
+def test_shifted_times_are_those_of_the_paper(shift, n):
+    """Equation 23 of Esser et al. 2024, which is said of sigma = 1 - t."""
+    t = torch.linspace(0, 1, n, dtype=torch.float64)
+    sigma = 1 - t
+    expected = shift * sigma / (1 + (shift - 1) * sigma)
+    torch.testing.assert_close(1 - rf.shift_times(t, shift), expected)
+
+
+def test_a_shift_is_undone_by_its_inverse_and_two_make_one():
+    t = torch.linspace(0, 1, 21, dtype=torch.float64)
+    torch.testing.assert_close(rf.shift_times(rf.shift_times(t, 3.0), 1 / 3), t)
+    twice = rf.shift_times(rf.shift_times(t, 2.0), 1.5)
+    torch.testing.assert_close(twice, rf.shift_times(t, 3.0))
+
+
+@pytest.mark.parametrize("shift", [0.2, 1.0, 3.0])
+def test_shifted_times_begin_and_end_exactly(shift):
+    times = rf.shift_times(torch.linspace(0, 1, 8), shift)
+    assert times[0] == 0 and times[-1] == 1
+    assert (times.diff() > 0).all()
+
+
+def test_the_shift_keeps_what_can_be_seen_of_a_flat_image(generator):
+    """Of m = shift^2 n pixels c + noise, at the shifted time, c is known as well as of n before."""
+    n, shift, c, t = 16, 3, 0.7, torch.tensor(0.6, dtype=torch.float64)
+
+    def error(pixels, t):  # of the estimate mean / t of c, over many images
+        noise = torch.randn(20_000, pixels, generator=generator, dtype=torch.float64)
+        return (((t * c + (1 - t) * noise).mean(dim=1) / t) - c).std()
+
+    shifted = error(shift**2 * n, rf.shift_times(t, shift))
+    # The relative error of a standard deviation over 20,000 images is 1 / 200.
+    torch.testing.assert_close(shifted, error(n, t), rtol=5 * 1.5 / 200, atol=0)
+
+
+@pytest.mark.parametrize("shift", [0, -1.0, math.nan])
+def test_a_shift_is_positive(shift):
+    with pytest.raises(ValueError, match=f"shift = {shift}"):
+        rf.shift_times(torch.tensor([0.5]), shift)

@@ -1,0 +1,63 @@
+import pytest
+import torch
+
+import rfteach as rf
+
+
+@pytest.mark.parametrize("label", [-1, 10])
+def test_a_label_without_captions(label, says):
+    with says(ValueError, f"label = {label}", "0 to 9"):
+        rf.captions_of(label)
+
+
+def test_a_word_that_was_never_read(says):
+    with says(ValueError, "'hat'", "is in no caption", "ankle, background, bag"):
+        rf.tokenize(["a bag", "a hat"])
+
+
+def test_too_many_words(says):
+    with says(ValueError, "13 words", "at most 12"):
+        rf.tokenize(["a bag", " ".join(["a"] * 13)])
+
+
+def test_one_text_in_place_of_a_list(says):
+    with says(TypeError, "one text", "tokenize(['a bag'])"):
+        rf.tokenize("a bag")
+
+
+@pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])
+def test_a_drop_that_is_no_probability(drop, says, coupling):
+    with says(ValueError, f"drop = {drop}", "probability"):
+        rf.CaptionCoupling(coupling, drop=drop)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"patch": 5}, {"width": 40}, {"patch": 0}, {"depth": 0}, {"words": 0}],
+    ids=lambda how: next(iter(how)),
+)
+def test_a_network_that_cannot_be(how, says):
+    settings = {"size": 28, "patch": 14, "width": 32, "depth": 1, "words": 5} | how
+    ((name, value),) = how.items()
+    with says(ValueError, f"{name} = {value}"):
+        rf.MMDiTVelocity(**settings)
+
+
+def test_a_transformer_told_the_wrong_things(says):
+    velocity = rf.MMDiTVelocity(28, 14, 32, 1, 5)
+    x, t = torch.zeros(2, 1, 28, 28), torch.zeros(2)
+    with says(ValueError, "a text for each of the 2 images", "none", "tokenize"):
+        velocity(x, t)
+    with says(ValueError, "tokens of shape (3, 12)"):
+        velocity(x, t, torch.zeros(3, 12, dtype=torch.long))
+    with says(ValueError, "(batch, 1, 28, 28)", "(2, 1, 14, 14)"):
+        velocity(x[..., :14, :14], t, torch.zeros(2, 12, dtype=torch.long))
+
+
+def test_guidance_needs_a_row_of_both_for_each_point(says):
+    labels = torch.zeros(3, dtype=torch.long)
+    with says(ValueError, "(3,)", "(2,)", "zeros_like"):
+        rf.guided(lambda x, t, condition: x, labels, labels[:2], scale=2)
+    velocity = rf.guided(lambda x, t, condition: x, labels, labels, scale=2)
+    with says(ValueError, "shape (3,)", "4 points"):
+        rf.euler(velocity, torch.zeros(4, 2), steps=1)
