@@ -81,6 +81,7 @@ from rfteach.playground import crossing, playground, retrain
 from rfteach.pretrained import fashion_classifier, manifest, pretrained
 from rfteach.reflow import FixedStepSolver, flow_coupling, reflow
 from rfteach.sd3 import sd3_from_velocity, velocity_from_sd3
+from rfteach.shards import ShardedCoupling, sharded_flow_coupling
 from rfteach.solvers import CountedVelocity, Trajectory, dopri5, euler, heun, rk4
 from rfteach.times import (
     TimeSampler,
@@ -123,6 +124,7 @@ __all__ = [
     "PairedCoupling",
     "ReflowCost",
     "STRAIGHT",
+    "ShardedCoupling",
     "TRIGONOMETRIC",
     "TimeSampler",
     "TrainingRun",
@@ -170,6 +172,7 @@ __all__ = [
     "retrain",
     "rk4",
     "sd3_from_velocity",
+    "sharded_flow_coupling",
     "shift_times",
     "squared_norm",
     "start_times",

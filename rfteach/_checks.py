@@ -151,15 +151,26 @@ def check_trainable(velocity: nn.Module) -> None:
         raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
 
 
-def check_accelerator(
-    accelerator: Accelerator, device: torch.device | str | None, batch_size: int
-) -> None:
-    """Raise unless the accelerator suits `train`, its batch, and no other device was asked for."""
+def check_conditions(condition: Tensor | None, size: int) -> None:
+    """Raise unless there is one condition for each of `size` pairs, or none at all."""
+    if condition is not None and len(condition) != size:
+        raise ValueError(f"{len(condition)} conditions for size = {size} pairs; pass one for each")
+
+
+def check_one_device(accelerator: Accelerator, device: torch.device | str | None) -> None:
+    """Raise when there is an accelerator and a device was asked for besides."""
     if device is not None:
         raise ValueError(
             f"device = {device!r}, but the accelerator chooses the device ({accelerator.device}); "
             f"pass one of the two"
         )
+
+
+def check_accelerator(
+    accelerator: Accelerator, device: torch.device | str | None, batch_size: int
+) -> None:
+    """Raise unless the accelerator suits `train`, its batch, and no other device was asked for."""
+    check_one_device(accelerator, device)
     if accelerator.scaler is not None:
         raise ValueError("fp16 needs a scaled loss, which train does not do; use bf16")
     if accelerator.distributed_type in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):

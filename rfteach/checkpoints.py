@@ -7,6 +7,7 @@ of a run as JSON. Reading it executes nothing.
 from __future__ import annotations
 
 import functools
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -82,13 +83,21 @@ def load_checkpoint(path: Path, settings: dict) -> dict[str, Tensor]:
         saved = dict(json.loads(header["settings"]))
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} was not written by rfteach's train; {again}") from error
+    check_settings(path, saved, settings, again)
+    return tensors
+
+
+def check_settings(path: Path, saved: dict, settings: dict, way_out: str) -> None:
+    """Raise CheckpointError unless the settings saved in a file are those of this run.
+
+    The message names the first that differs, and ends with `way_out`.
+    """
     for name in sorted(saved.keys() | settings.keys()):
         if saved.get(name) != settings.get(name):
             raise CheckpointError(
                 f"{path} belongs to a run with {name} = {saved.get(name)}, but this one has "
-                f"{name} = {settings.get(name)}; {again}"
+                f"{name} = {settings.get(name)}; {way_out}"
             )
-    return tensors
 
 
 def function_name(function: Callable) -> str:
@@ -104,6 +113,20 @@ def function_name(function: Callable) -> str:
         ]
         return f"{function_name(function.func)}({', '.join(bound)})"
     return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def fingerprint(what: object) -> str:
+    """Return a short hash of a module's weights or of a tensor; of anything else, its name."""
+    if isinstance(what, nn.Module):
+        tensors = [*what.parameters(), *what.buffers()]
+    elif isinstance(what, Tensor):
+        tensors = [what]
+    else:
+        return function_name(what)
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    return f"{type(what).__name__} {found.hexdigest()[:16]}"
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

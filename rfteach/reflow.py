@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_distribution, check_trainable
+from rfteach._checks import check_conditions, check_count, check_distribution, check_trainable
 from rfteach._progress import progress_bar
 from rfteach.couplings import PairedCoupling
 from rfteach.distributions import Distribution
@@ -69,8 +69,7 @@ def flow_coupling(
     check_distribution("source", source)
     check_count("size", size)
     check_count("batch_size", batch_size)
-    if condition is not None and len(condition) != size:
-        raise ValueError(f"{len(condition)} conditions for size = {size} pairs; pass one for each")
+    check_conditions(condition, size)
     if solver is dopri5:
         raise TypeError("dopri5 chooses its own steps; pass solver=rf.euler, rf.heun or rf.rk4")
     z0 = source.sample(size, generator=generator, device=device)
