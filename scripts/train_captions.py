@@ -238,6 +238,7 @@ def describe(command: str, preset: Preset, parts: dict[str, weights.Stages], flo
         "seed": SEED,
         "preset": asdict(preset),
         "recheck": RECHECK,
+        "vocabulary": VOCABULARY,
         "data": {
             NAME: {
                 "network": {"kind": "MMDiTVelocity"}

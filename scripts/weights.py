@@ -40,8 +40,9 @@ def log_of(run: rf.TrainingRun, batch_size: int, made: int) -> dict:
 
 def round_to_half(model: torch.nn.Module) -> None:
     """Round the weights to half precision: what is measured afterward is what is shipped."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.half().float()
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point():
+            tensor.data = tensor.data.half().float()
 
 
 def save_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> dict:

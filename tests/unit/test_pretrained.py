@@ -5,6 +5,7 @@ import pytest
 import torch
 
 import rfteach as rf
+from rfteach.captions import VOCABULARY
 
 # the module; `rf.pretrained` is its function
 from rfteach.pretrained import MANIFESTS, WEIGHTS, manifest
@@ -77,6 +78,28 @@ def test_the_classifier_knows_the_shipped_images():
     assert (guesses == labels).double().mean() > 0.9
     assert not any(p.requires_grad for p in classifier.parameters())
     assert real.mean.shape == (128,) and real.covariance.shape == (128, 128)
+
+
+def test_the_flow_of_captions_is_that_of_the_manifest():
+    """Its words have the numbers that it was trained with, and it shows what the texts say."""
+    record = manifest("captions")
+    assert record["vocabulary"] == VOCABULARY
+    velocity = rf.pretrained("Fashion-MNIST, captions")["1-RF"]
+    assert sum(p.numel() for p in velocity.parameters()) <= 4e6
+    assert (WEIGHTS / record["data"]["Fashion-MNIST, captions"]["file"]).stat().st_size < 8e6
+
+    n, preset = record["recheck"], record["preset"]
+    noise = rf.Gaussian(1, 28, 28).sample(
+        preset["samples"], generator=torch.Generator().manual_seed(1000)
+    )[:n]
+    texts = [rf.captions_of(k % 10)[k // 10 % 17] for k in range(n)]
+    tokens = rf.tokenize(texts)
+    told = rf.guided(velocity, tokens, torch.zeros_like(tokens), scale=preset["best"])
+    images = rf.euler(told, noise, steps=preset["steps"], keep="end").end
+    classifier, _ = rf.fashion_classifier()
+    right = (classifier(images).argmax(dim=1) == torch.arange(n) % 10).double().mean().item()
+    measured = record["guidance"][f"{preset['best']:g}"]["recheck accuracy"]
+    assert right == pytest.approx(measured, abs=2.5 / n)  # another machine may round two away
 
 
 @pytest.mark.parametrize("data", DATA)
