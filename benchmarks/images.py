@@ -2,10 +2,11 @@
 
     PYTHONPATH=. python benchmarks/images.py [--batch 512] [--channels 32 64 96]
 
-Prints images a second for a training step (forward, backward, optimizer): plain, in bf16, in bf16
-with the channels last, and in bf16 compiled with CUDA graphs (on a GPU only). The share is that of
-the step's arithmetic, counted by PyTorch, in what a large matrix product in bf16 reaches on the
-same device. The figure is the median of the repeats.
+Prints images a second for a training step (forward, backward, optimizer) as a table: in single
+precision and in bf16, eager and compiled. On a GPU compiled is with CUDA graphs; on a CPU it takes
+minutes, and `--compiled` asks for it. The share is that of the step's arithmetic, counted by
+PyTorch, in what the device does at best: in a product of two large matrices, in single precision
+or bf16, whichever is faster. A time is the median of the repeats.
 """
 
 import argparse
@@ -34,10 +35,10 @@ def seconds(step, repeats: int) -> float:
     return sorted(found)[len(found) // 2]
 
 
-def limit() -> float:
-    """Return the operations a second of a product of large bf16 matrices."""
+def limit(dtype: torch.dtype) -> float:
+    """Return the operations a second of a product of two large matrices."""
     n = 8192 if GPU else 2048
-    a, b = (torch.randn(n, n, device=DEVICE, dtype=torch.bfloat16) for _ in range(2))
+    a, b = (torch.randn(n, n, device=DEVICE, dtype=dtype) for _ in range(2))
     return 2 * n**3 / seconds(lambda: a @ b, repeats=10)
 
 
@@ -47,42 +48,49 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=512 if GPU else 64)
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 96])
     parser.add_argument("--repeats", type=int, default=50 if GPU else 5)
+    parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=GPU)
     options = parser.parse_args()
     images, labels = rf.fashion()
     rows = torch.arange(options.batch) % len(images)
     x1, labels = images[rows].to(DEVICE), labels[rows].to(DEVICE)
     x0, t = torch.randn_like(x1), torch.rand(len(x1), device=DEVICE)
 
-    best = limit()
-    print(f"{weights.device_name()}, bf16 product: {best / 1e12:.2f} TFLOP/s")
-    print(f"channels {options.channels}, batch {options.batch}")
-    ways = {"single precision": {}, "bf16": {"bf16": True}}
-    ways["bf16, channels last"] = {"bf16": True, "layout": torch.channels_last}
-    if GPU:
-        ways["bf16, channels last, CUDA graphs"] = ways["bf16, channels last"] | {"graphs": True}
-    for name, way in ways.items():
+    products = {"single precision": limit(torch.float32), "bf16": limit(torch.bfloat16)}
+    best = max(products.values())
+    found = ", ".join(f"{name} {rate / 1e12:.2f} TFLOP/s" for name, rate in products.items())
+    print(f"{weights.device_name()}; products of matrices: {found}")
+    print(f"channels {options.channels}, batch {options.batch}\n")
+    print("| step | images/s | share of the product |\n| --- | ---: | ---: |")
+    ways = [(False, False, False), (False, False, True)]  # bf16, channels last, compiled
+    ways += [(True, False, False), (True, True, False), (True, True, True)]
+    for bf16, channels_last, compiled in ways:
+        if compiled and not options.compiled:
+            continue
         torch.manual_seed(0)
         velocity = rf.UNetVelocity(28, options.channels, classes=10).to(DEVICE)
-        velocity.to(memory_format=way.get("layout", torch.contiguous_format))
-        if way.get("graphs"):
-            velocity.compile(mode="reduce-overhead")
+        if channels_last:
+            velocity.to(memory_format=torch.channels_last)
+        if compiled:
+            velocity.compile(mode="reduce-overhead" if GPU else "default")
         optimizer = torch.optim.Adam(velocity.parameters(), fused=True)
 
-        def step(velocity=velocity, optimizer=optimizer, way=way):
-            with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled="bf16" in way):
+        def step(velocity=velocity, optimizer=optimizer, bf16=bf16):
+            with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=bf16):
                 loss = rf.velocity_matching_loss(rf.given(velocity, labels), x0, x1, t)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
 
-        if name == "single precision":  # the same arithmetic in each way
+        if not (bf16 or compiled):  # the same arithmetic in each way
             with FlopCounterMode(display=False) as counter:
                 step()
             operations = counter.get_total_flops()
-            print(f"{operations / options.batch / 1e9:.2f} GFLOP an image and step")
         took = seconds(step, options.repeats)
+        name = "bf16" if bf16 else "single precision"
+        name += ", channels last" * channels_last + (", compiled" if compiled else ", eager")
         share = operations / took / best
-        print(f"{name:34s} {options.batch / took:8.0f} images/s  {share:6.1%} of the product's")
+        print(f"| {name} | {options.batch / took:.0f} | {share:.1%} |", flush=True)
+    print(f"\n{operations / options.batch / 1e9:.2f} GFLOP an image and step")
 
 
 if __name__ == "__main__":
