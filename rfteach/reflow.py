@@ -108,8 +108,8 @@ def reflow(
     """Return the velocities of the next rounds: from 1-RF, those of 2-RF, 3-RF and so on.
 
     Each round solves the last flow for new pairs and trains a copy of its network on them
-    (Liu et al. 2022, Algorithm 1). The network that is passed in stays as it is. With an accelerator
-    of several processes, each of them makes all the pairs; `sharded_flow_coupling` shares them out.
+    (Liu et al. 2022, Algorithm 1). The network that is passed in stays as it is. Several
+    processes each make all the pairs; `sharded_flow_coupling` shares them out.
 
     Args:
         velocity: a trained velocity, on the device where the pairs are to be made.
