@@ -31,6 +31,7 @@ def by_numpy(rank, processes, batch):
     return np.array_split(np.arange(batch), processes)[rank]
 
 
+table.right("12.1", lambda rank, P, batch: list(torch.arange(batch).chunk(P)[rank]))
 table.right("12.1", lambda rank, P, batch: {row for row in range(batch) if row % P == rank})
 
 
@@ -48,6 +49,9 @@ table.wrong("12.1", "more than once", lambda r, p, batch: range(r, r + batch // 
 table.wrong("12.1", "taken by nobody", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
 table.wrong("12.1", "must be equal", lambda r, p, batch: range(r, batch if r == p - 1 else r + 1))
 table.wrong("12.1", "`//` belongs", lambda r, p, batch: torch.arange(batch)[:2] / p)
+table.wrong("12.1", "`//` belongs", lambda r, p, batch: slice(r * batch / p, (r + 1) * batch / p))
+table.wrong("12.1", "yes or no", lambda r, p, batch: torch.arange(batch) % p == r)
+table.wrong("12.1", "nobody takes any", lambda r, p, batch: [])
 table.wrong("12.1", "a `return` missing", lambda r, p, batch: None)
 table.wrong("12.1", "of type int", lambda r, p, batch: r * batch // p)
 table.wrong("12.1", "on the device meta", lambda r, p, batch: torch.arange(2, device="meta"))
@@ -98,6 +102,7 @@ table.wrong("12.2", "by its own number first", of(lambda g, n: g.sum(dim=0) / n.
 table.wrong("12.2", "come in twice", of(lambda g, n: (n**2 * g).sum(dim=0) / (n**2).sum()))
 table.wrong("12.2", "first part alone", lambda g, n: g[0])
 table.wrong("12.2", "last part alone", lambda g, n: g[-1])
+table.wrong("12.2", "along the last axis", lambda g, n: (n * g).sum(dim=0) / n.sum())
 table.wrong("12.2", "has shape (3, 3)", of(lambda g, n: n * g / n.sum()))
 table.wrong("12.2", "in place", of(lambda g, n: g.mul_(n).sum(dim=0) / n.sum()))
 table.wrong("12.2", "a `return` missing", lambda g, n: None)
@@ -128,12 +133,36 @@ def by_numpy_alone(seed, k, n):
     return torch.from_numpy(values).float()
 
 
+@table.right("12.3")
+def by_hash_of_numbers(seed, k, n):
+    return drawn(hash((seed, k)) % 2**63, n)
+
+
+@table.right("12.3")
+def the_seed_in_the_last_digits(seed, k, n):
+    return drawn(1000 * k + seed, n)
+
+
+table.wrong("12.3", "hashes a text", lambda seed, k, n: drawn(hash(f"{seed}-{k}") % 2**32, n))
+table.wrong("12.3", "hashes a text", lambda seed, k, n: drawn(hash(("a", seed, k)) % 2**32, n))
 table.wrong("12.3", "of seed 0 is shard 0 of seed 1", lambda seed, k, n: drawn(seed + k, n))
+for base in (10, 31, 999, 1024, 2**16):
+    table.wrong("12.3", "is shard 0 of", lambda seed, k, n, base=base: drawn(base * seed + k, n))
+for base in (10, 31, 999):
+    table.wrong("12.3", "is shard 0 of", lambda seed, k, n, base=base: drawn(seed + base * k, n))
 table.wrong("12.3", "is shard 0 of seed 1", lambda seed, k, n: drawn(1000 * seed + k, n))
 table.wrong("12.3", "is shard 0 of seed 1", lambda seed, k, n: drawn(100_000 * seed + k, n))
 table.wrong("12.3", "is shard 0 of seed 1", lambda seed, k, n: drawn(seed ^ k, n))
 table.wrong("12.3", "Shards 0 and 1", lambda seed, k, n: drawn(seed, n))
 table.wrong("12.3", "Shards 0 and 1", lambda seed, k, n: drawn(seed * k, n))
+
+
+@table.wrong("12.3", "Shards 0 and 1")
+def in_another_order(seed, k, n):
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(k))
+    return drawn(seed, n)[order]
+
+
 table.wrong("12.3", "seeds 3 and 4", lambda seed, k, n: drawn(k, n))
 table.wrong("12.3", "Shard 0 is the same", lambda seed, k, n: drawn(k * 10**6 * (seed + 1), n))
 table.wrong("12.3", "when it was called again", lambda seed, k, n: torch.randn(n, 2))
