@@ -193,19 +193,24 @@ class SavedRun:
         """Put back the state and return the losses so far; none when there is no file yet.
 
         Raises:
-            CheckpointError: the file is damaged or belongs to another run.
+            CheckpointError: the file is damaged, or of another run or kind of device.
         """
         if not self.path.exists():
             return []
         tensors = load_checkpoint(self.path, self.settings)
         try:
+            self.generator.set_state(tensors["generator"])
             for i, parameter in enumerate(self.parameters):
                 parameter.copy_(tensors[f"parameter.{i}"])
                 self.average.values[i].copy_(tensors[f"average.{i}"])
             restore_optimizer(self.optimizer, tensors)
-            self.generator.set_state(tensors["generator"])
             losses = tensors["losses"].tolist()
         except KeyError as error:
             raise CheckpointError(f"{self.path} lacks {error}; delete it to start over") from None
+        except RuntimeError as error:  # the state of a GPU's generator fits no CPU's
+            raise CheckpointError(
+                f"{self.path} does not fit a run on {self.generator.device}; go on where it was "
+                f"saved, or delete it to start over"
+            ) from error
         self.average.updates = max(0, len(losses) - 1)
         return losses

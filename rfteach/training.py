@@ -100,12 +100,14 @@ def train(
         device: moves `velocity` there and trains there; where its parameters are when None.
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
             it, and on a CPU ends with the very bits that an unbroken run gives. All processes
-            must see the file; it may be resumed with another number of them.
+            must see the file; it may be resumed with another number of them, but not on a CPU when
+            it comes from a GPU.
         accelerator: of the library accelerate. It sets the device and the precision (bf16),
             whether the velocity is compiled, in how many parts a step is made
             (`gradient_accumulation_steps`, for batches that do not fit into memory), and, under
             `accelerate launch`, how many processes share it. None of the last two changes the run
             but for rounding: every process draws the whole batch and takes its share of the rows.
+            (The GPUs must be of one kind, since another kind may draw other random numbers.)
         progress: show a progress bar, in the main process.
         callback: called as `callback(step, loss)` after each step, counted from 0, in each
             process. What it raises ends the run, and `velocity` then holds the average of the

@@ -272,6 +272,20 @@ def test_a_checkpoint_in_another_precision(checkpoint, says):
         )
 
 
+def test_a_checkpoint_from_a_gpu(checkpoint, coupling, says):
+    """The state of its generator has another size; it stands for one here."""
+
+    def change(tensors):
+        tensors["generator"] = torch.zeros(16, dtype=torch.uint8)
+
+    rewrite(checkpoint, change)
+    velocity = network()
+    before = weights(velocity)
+    with says(rf.CheckpointError, str(checkpoint), "a run on cpu", "where it was saved", "delete"):
+        quick_train(velocity, coupling, steps=20, checkpoint=checkpoint)
+    assert torch.equal(weights(velocity), before)
+
+
 def rewrite(path, change_tensors=lambda _: None, change_header=lambda _: None):
     """Write a checkpoint again with something changed."""
     with safe_open(path, "pt") as file:
