@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -130,7 +131,7 @@ def sharded_flow_coupling(
     Args:
         velocity: callable `velocity(x, t)`, the same in all processes, on the device where the
             pairs are made. The shards note the weights of a module, and the name of anything else.
-        source: distribution of Z0.
+        source: distribution of Z0. The shards note its class and shape, but none of its numbers.
         folder: where the shards go, which all processes see.
         size: number of pairs, in all shards together.
         shard_size: pairs in a file; the last one may have fewer. What a crash can lose.
@@ -140,6 +141,7 @@ def sharded_flow_coupling(
         condition: what the velocity is told of each point, as for `flow_coupling`.
         seed: of the noise.
         accelerator: of the library accelerate; process r of P makes the shards r, r + P, and so on.
+            Start it so that all processes end when one fails, as `accelerate launch` does.
         device: where the flow is solved, without an accelerator; PyTorch's default when None.
         progress: show a progress bar, in the main process.
 
@@ -200,8 +202,8 @@ def sharded_flow_coupling(
                 made_with = json.dumps(settings | {"shard": k}, sort_keys=True)
                 save_tensors(paths[k], tensors, {"format": PAIRS_FORMAT, "settings": made_with})
             bar.update()
-    if accelerator is not None:
-        accelerator.wait_for_everyone()
+    while not all(path.exists() for path in paths):  # of the other processes
+        time.sleep(0.2)  # a barrier would give up after 10 minutes, and a shard may take hours
     return ShardedCoupling(folder)
 
 
@@ -213,8 +215,8 @@ def shard_name(k: int, count: int) -> str:
 def shard_seed(seed: int, k: int) -> int:
     """Return the seed of the noise of shard k.
 
-    PyTorch's generator on the CPU looks at 32 bits of a seed. These differ within a run for sure,
-    and between runs but by chance.
+    PyTorch's generator on the CPU looks at 32 bits of a seed. Two shards of a run never share them;
+    shards of two runs do only by chance.
     """
     start = int.from_bytes(hashlib.sha256(str(seed).encode()).digest()[:4])
     return (start + k) % 2**32

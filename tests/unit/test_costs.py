@@ -50,7 +50,7 @@ def test_days():
     assert rf.ReflowCost().days(1e9, 1e10) == 0
 
 
-def test_it_agrees_with_a_solver_and_a_run():
+def test_it_agrees_with_a_solver():
     counted = rf.CountedVelocity(rf.VelocityMLP(dim=2))
     noise = rf.Gaussian(2)
     rf.flow_coupling(counted, noise, size=50, steps=6, solver=rf.heun, progress=False)

@@ -117,7 +117,8 @@ def test_both_stop_when_one_of_them_sees_nan(folder):
 
 
 def test_one_bar_for_all_processes(folder):
-    assert (folder / "stderr").read_text().count("training: 100%") == 1
+    shown = (folder / "stderr").read_text()  # a slow machine draws the last state twice
+    assert shown.count("training:   0%") == 1 and "training: 100%" in shown
 
 
 # --- the same pairs
