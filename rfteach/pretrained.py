@@ -23,7 +23,7 @@ from rfteach.networks import VelocityMLP
 from rfteach.unet import UNetVelocity
 
 WEIGHTS = files("rfteach") / "weights"
-MANIFESTS = ("plane", "fashion", "transfer")
+MANIFESTS = ("plane", "fashion", "transfer", "captions")
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
     "UNetVelocity": UNetVelocity,

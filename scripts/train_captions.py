@@ -63,7 +63,7 @@ class Preset:
     ablation: Size
     samples: int  # for each measurement
     scales: tuple[float, ...]  # of guidance
-    best: float  # the one at which all else is measured
+    best: float  # the one that the chapter samples with
     shifts: tuple[float, ...]
     few: int  # Euler steps with which shifts are compared
     steps: int  # of all other measurements
@@ -138,7 +138,7 @@ class Measurement:
         images = torch.cat(
             [
                 sample(velocity, self.noise[rows], tokens[rows], steps, scale)
-                for rows in torch.arange(len(self.noise)).split(500)
+                for rows in torch.arange(len(self.noise)).split(64)
             ]
         )
         self.keep(name, images, labels)
@@ -172,7 +172,7 @@ def flow_part(stages, preset: Preset, coupling, measure: Measurement):
     note("unseen captions", steps=preset.steps, scale=best, unseen=True)
     for shift in preset.shifts:
         times = rf.shift_times(torch.linspace(0, 1, preset.few + 1, dtype=torch.float64), shift)
-        note(f"shift {shift:g}", steps=times, scale=best)
+        note(f"shift {shift:g}", steps=times, scale=1)  # alone, without guidance
     return flow
 
 
