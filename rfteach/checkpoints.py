@@ -38,6 +38,8 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str])
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(path.name + ".part")
     save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, metadata=header)
+    with open(unfinished, "rb+") as file:
+        os.fsync(file.fileno())  # on the disk before it takes the name: the power may be cut, too
     os.replace(unfinished, path)
 
 

@@ -151,6 +151,7 @@ def train(
             "seed": seed,
             "shapes": [list(p.shape) for p in parameters],
             "precision": sorted({str(p.dtype) for p in parameters}),
+            "mixed_precision": accelerator.mixed_precision if accelerator else "no",
         }
         saved = SavedRun(Path(checkpoint), settings, parameters, optimizer, average, generator)
 

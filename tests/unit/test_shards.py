@@ -1,9 +1,7 @@
 """Pairs in several files. tests/unit/test_parallel.py makes them with two processes."""
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -129,18 +127,6 @@ def test_images_with_labels_train(tmp_path):
     assert isinstance(coupling, rf.Coupling)
     run = rf.train(Velocity(), coupling, steps=3, batch_size=8, progress=False)
     assert run.steps == 3
-
-
-def test_a_process_waits_for_the_others_without_a_barrier(tmp_path):
-    """A barrier gives up after some minutes, in which another process may not end a shard."""
-    first_waits = ThreadPoolExecutor(1)
-    cpu = {"device": torch.device("cpu"), "num_processes": 2}
-    ranks = [SimpleNamespace(process_index=r, is_main_process=r == 0, **cpu) for r in (0, 1)]
-    first = first_waits.submit(make, tmp_path, accelerator=ranks[0])
-    while not (tmp_path / shard_name(2, 3)).exists():
-        assert not first.done()
-    assert not first.done() and not (tmp_path / shard_name(1, 3)).exists()
-    assert len(make(tmp_path, accelerator=ranks[1])) == len(first.result(timeout=60)) == 50
 
 
 # --- after a crash
