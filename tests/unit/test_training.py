@@ -441,6 +441,8 @@ def test_a_run_with_an_accelerator_resumes(tmp_path):
     with pytest.raises(Interrupt):
         quick_train(network(), COUPLING, accelerator=accelerator("bf16"), callback=stop, **settings)
     resumed, unbroken = network(), network()
+    with pytest.raises(rf.CheckpointError, match="mixed_precision = bf16, but this one has"):
+        quick_train(resumed, COUPLING, **settings)
     quick_train(resumed, COUPLING, accelerator=accelerator("bf16"), **settings)
     quick_train(unbroken, COUPLING, accelerator=accelerator("bf16"), steps=20)
     assert torch.equal(weights(resumed), weights(unbroken))
