@@ -15,8 +15,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import expect
-
-from tests.watching import Watched
+from watching import Watched
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60  # seconds for a server, a kernel or a widget on a busy machine

@@ -9,8 +9,7 @@ from urllib.parse import unquote, urlsplit
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import TimeoutError
-
-from tests.watching import Watched
+from watching import Watched
 
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
 LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
