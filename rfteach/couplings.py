@@ -22,7 +22,7 @@ from rfteach._checks import (
     optional,
 )
 from rfteach.checkpoints import CheckpointError, load_tensors, save_tensors
-from rfteach.distributions import Distribution, Empirical
+from rfteach.distributions import Distribution, Empirical, draw_rows
 
 PAIRS_FORMAT = "rfteach.pairs/1"
 
@@ -215,10 +215,7 @@ class PairedCoupling:
 
         There are three tensors when the pairs have conditions, and two when they have none.
         """
-        check_count("n", n)
-        device = torch.device(device) if device is not None else torch.get_default_device()
-        draw_on = generator.device if generator is not None else device
-        rows = torch.randint(len(self), (n,), generator=generator, device=draw_on)
+        rows, device = draw_rows(len(self), n, generator, device)
         rows = rows.to(self.x0.device)
         columns = (self.x0, self.x1, self.condition)
         return tuple(column[rows].to(device) for column in columns if column is not None)

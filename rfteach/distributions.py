@@ -11,7 +11,7 @@ import math
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_real, check_same_device
@@ -216,6 +216,16 @@ class Empirical(_Sampler):
     def _draw(self, n, generator, device):
         rows = torch.randint(len(self.points), (n,), generator=generator, device=device)
         return self.points[rows.to(self.points.device)]
+
+
+def draw_rows(
+    count: int, n: int, generator: torch.Generator | None, device: torch.device | str | None
+) -> tuple[Int[Tensor, " n"], torch.device]:
+    """Draw `n` of `count` rows with replacement; return them, and where their pairs shall go."""
+    check_count("n", n)
+    device = torch.device(device) if device is not None else torch.get_default_device()
+    draw_on = generator.device if generator is not None else device
+    return torch.randint(count, (n,), generator=generator, device=draw_on), device
 
 
 def _checked_noise(noise: float) -> float:

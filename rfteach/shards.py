@@ -23,7 +23,7 @@ from rfteach.checkpoints import (
     save_tensors,
 )
 from rfteach.couplings import PAIRS_FORMAT
-from rfteach.distributions import Distribution
+from rfteach.distributions import Distribution, draw_rows
 from rfteach.losses import Velocity
 from rfteach.reflow import FixedStepSolver, flow_coupling
 from rfteach.solvers import heun
@@ -92,10 +92,8 @@ class ShardedCoupling:
 
         There are three tensors when the pairs have conditions, and two when they have none.
         """
-        check_count("n", n)
-        device = torch.device(device) if device is not None else torch.get_default_device()
-        draw_on = generator.device if generator is not None else device
-        rows = torch.randint(len(self), (n,), generator=generator, device=draw_on).cpu()
+        rows, device = draw_rows(len(self), n, generator, device)
+        rows = rows.cpu()
         shards, rows = rows // self.shard_size, rows % self.shard_size
         drawn = [c.new_empty(n, *c.shape[1:]) for c in self._shards[0]]
         for shard in shards.unique().tolist():
