@@ -100,9 +100,7 @@ def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
 
 
 @torch.no_grad()
-def _solve(
-    step: Step, velocity: Velocity, x0: Tensor, steps: int | Tensor, keep: str
-) -> Trajectory:
+def _solve(step: Step, velocity: Velocity, x0: Tensor, steps, keep: str) -> Trajectory:
     check_data("x0", x0)
     grid = _grid(steps)
     if keep not in ("path", "end"):
