@@ -36,7 +36,7 @@ function nameCheckboxes() {
 function reachScrollingBoxes() {
   const boxes = ".table-scroll, span.math, div.math mjx-container";
   for (const box of document.querySelectorAll(boxes)) {
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0; // widths are rounded
     else box.removeAttribute("tabindex");
   }
 }
@@ -47,8 +47,9 @@ document.addEventListener("DOMContentLoaded", () => {
   nameCheckboxes();
   wrapTables();
 });
-window.addEventListener("load", () => {
-  const typeset = window.MathJax?.startup?.promise ?? Promise.resolve();
-  typeset.then(reachScrollingBoxes);
+window.addEventListener("load", async () => {
+  await window.MathJax?.startup?.promise;
+  await document.fonts.ready; // a late font may change what is wider than its box
+  reachScrollingBoxes();
 });
 window.addEventListener("resize", reachScrollingBoxes);
