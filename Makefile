@@ -31,7 +31,8 @@ test: setup lint ## run everything: lint, unit tests, notebooks, the built site,
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site --ignore tests/lab -n 2
 	$(BIN)/pytest book --nbval-lax --nbval-cell-timeout 120 -n 2 --dist loadfile
 	$(MAKE) book
-	$(BIN)/pytest tests/site tests/lab
+	$(BIN)/pytest tests/site -n 2
+	$(BIN)/pytest tests/lab
 
 lint: setup ## check code, notebooks and spelling
 	$(BIN)/ruff check

@@ -36,7 +36,7 @@ function nameCheckboxes() {
 function reachScrollingBoxes() {
   const boxes = ".table-scroll, span.math, div.math mjx-container";
   for (const box of document.querySelectorAll(boxes)) {
-    if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0; // widths are rounded
+    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
     else box.removeAttribute("tabindex");
   }
 }
