@@ -11,6 +11,7 @@ from bs4 import BeautifulSoup
 from playwright.sync_api import TimeoutError
 from watching import Watched
 
+DESKTOP = 1024  # pixels, and above
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
 LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
 WIDGET_STATE = "application/vnd.jupyter.widget-state+json"
@@ -43,9 +44,9 @@ TOO_WIDE = """() =>
 """
 
 # On a desktop nobody should have to scroll to read a formula or a table.
-CUT_OFF = """() =>
+CUT_OFF = """(desktop) =>
   [...document.querySelectorAll("div.math mjx-container, .table-scroll")]
-    .filter((box) => innerWidth >= 1024 && box.scrollWidth > box.clientWidth + 1)
+    .filter((box) => innerWidth >= desktop && box.scrollWidth > box.clientWidth + 1)
     .map((box) => `${box.scrollWidth} px in ${box.clientWidth} px: ` +
                   (box.closest(".math")?.id || box.textContent.trim().slice(0, 80)))
 """
@@ -78,15 +79,31 @@ class Visit(Watched):
         problems += [f"formula {each}" for each in self.page.evaluate(UNREAD_MATH)]
         problems += [f"broken image: {each}" for each in self.page.evaluate(BROKEN_IMAGES)]
         problems += [f"too wide: {each}" for each in self.page.evaluate(TOO_WIDE)]
-        problems += [f"cut off: {each}" for each in self.page.evaluate(CUT_OFF)]
+        problems += [f"cut off: {each}" for each in self.page.evaluate(CUT_OFF, DESKTOP)]
         problems += self._inaccessible()
         return problems
 
     def _inaccessible(self) -> list[str]:
-        """Ask axe-core; tell of what it calls serious or critical."""
+        """Ask axe-core; tell of what it calls serious or critical.
+
+        Half of its time goes to the contrast of code. Its colors are those of the theme, light or
+        dark, whatever the width: they are looked at on a desktop only.
+        """
         # "preload" would fetch the style sheets again, from wrong addresses; passes take time.
         options = {"preload": False, "resultTypes": ["violations"]}
-        violations = Axe().run(self.page, options=options).response["violations"]
+        contrast = "color-contrast"
+        if self.page.viewport_size["width"] >= DESKTOP:
+            runs = [(None, options)]
+        else:
+            runs = [
+                (None, options | {"rules": {contrast: {"enabled": False}}}),
+                ({"exclude": [["pre"]]}, options | {"runOnly": [contrast]}),
+            ]
+        violations = [
+            violation
+            for context, each in runs
+            for violation in Axe().run(self.page, context, each).response["violations"]
+        ]
         return [
             f"{violation['impact']} for accessibility: {violation['id']} ({violation['help']}), "
             + ", ".join(node["html"][:150] for node in violation["nodes"][:3])

@@ -90,6 +90,16 @@ def test_a_bad_page_is_found_out(problems, problem):
     assert problem in problems
 
 
+def test_pale_text_is_found_at_any_width_and_pale_code_on_a_desktop(folder, serve, open_context):
+    pale = '<{0}><span style="color: #ddd">pale</span></{0}></main>'
+    for tag, widths in (("p", [375, 1280]), ("pre", [1280])):
+        (folder / "pale.html").write_text(GOOD.replace("</main>", pale.format(tag)))
+        for width in (375, 1280):
+            with visit(open_context("light", width), f"{serve(folder)}/pale.html") as visited:
+                found = "color-contrast" in "".join(visited.look())
+                assert found == (width in widths), (tag, width)
+
+
 def test_dead_links_are_found(folder):
     links = ["#nowhere", "gone.html", "good.html#no", "https://no host/"]
     assert Site(folder).dead_links("bad.html") == [f"dead link: {link}" for link in links]
