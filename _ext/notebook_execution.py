@@ -37,14 +37,20 @@ def fingerprint(root: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def choose_cache(app, config):
-    """Point MyST-NB at this fingerprint's folder, and drop the folders of earlier ones."""
-    caches = Path(app.outdir).parent / ".jupyter_cache"
-    current = caches / fingerprint(Path(app.srcdir))
+def current_cache(root: Path) -> Path:
+    """Return this fingerprint's folder, and drop the folders of earlier ones."""
+    caches = root / "_build" / ".jupyter_cache"
+    current = caches / fingerprint(root)
     for old in caches.glob("*"):
         if old != current:
             shutil.rmtree(old) if old.is_dir() else old.unlink()
-    config.nb_execution_cache_path = str(current)
+    current.mkdir(parents=True, exist_ok=True)
+    return current
+
+
+def choose_cache(app, config):
+    """Point MyST-NB at the cache."""
+    config.nb_execution_cache_path = str(current_cache(Path(app.srcdir)))
     os.environ.update(KERNEL_ENVIRONMENT)
 
 

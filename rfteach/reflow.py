@@ -34,7 +34,7 @@ def flow_coupling(
     size: int = 50_000,
     solver: FixedStepSolver = heun,
     steps: int = 20,
-    batch_size: int = 8192,
+    batch_size: int = 2048,
     condition: Shaped[Tensor, "size *condition"] | None = None,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,

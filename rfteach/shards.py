@@ -112,7 +112,7 @@ def sharded_flow_coupling(
     shard_size: int = 10_000,
     solver: FixedStepSolver = heun,
     steps: int = 20,
-    batch_size: int = 8192,
+    batch_size: int = 2048,
     condition: Shaped[Tensor, "size *condition"] | None = None,
     seed: int = 0,
     accelerator: Accelerator | None = None,
