@@ -1,4 +1,6 @@
-"""The browser, for the tests that need one."""
+"""What the tests of all folders share: no state of accelerate, and a browser."""
+
+import sys
 
 import pytest
 
@@ -7,6 +9,18 @@ from scripts.find_chromium import find_chromium
 # No name is looked up, so that a request to another host goes nowhere; the checks still see it.
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", OFFLINE]
+
+
+@pytest.fixture(autouse=True)
+def fresh_accelerate():
+    """Forget the settings of an accelerator: accelerate keeps those of the first for the process.
+
+    Otherwise a later test of the same process could not ask for another precision.
+    """
+    yield
+    if state := sys.modules.get("accelerate.state"):  # only where a test has imported it
+        state.AcceleratorState._reset_state(reset_partial_state=True)
+        state.GradientState._reset_state()
 
 
 @pytest.fixture(scope="session")
