@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 EXTRAS = {
     "ot": ("POT", "metrics"),
+    "scipy.spatial": ("scipy", "metrics"),
     "torchdiffeq": ("torchdiffeq", "solvers"),
     "anywidget": ("anywidget", "widgets"),
     "ipywidgets": ("ipywidgets", "widgets"),

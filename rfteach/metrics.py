@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_pair, check_real
+from rfteach._checks import check_count, check_data, check_pair, check_real, optional
 from rfteach.distances import wasserstein2
 from rfteach.interpolation import interpolate
 from rfteach.solvers import Trajectory
@@ -72,6 +72,7 @@ def conditional_variance(
 
     Raises:
         ValueError: shapes or devices differ, fewer than 2 different pairs, points not finite.
+        ImportError: SciPy is not installed.
     """
     check_pair(x0, x1)
     check_data("x0", x0)
@@ -84,21 +85,18 @@ def conditional_variance(
     total = 0.0
     for i in range(times):
         xt = interpolate(x0, x1, x0.new_full((len(x0),), (i + 0.5) / times))
-        nearest = torch.cat([_nearest_other(xt, rows) for rows in _rows(xt).split(1024)])
+        nearest = _nearest_other(xt)
         total += squared_norm((x1 - x0) - (x1 - x0)[nearest]).mean().item() / 2
     return total / times
 
 
-def _rows(x: Tensor) -> Tensor:
-    return torch.arange(len(x), device=x.device)
-
-
-def _nearest_other(x: Tensor, rows: Tensor) -> Tensor:
-    """Return for each of the given rows of `x` the nearest other row."""
-    # by differences: in few dimensions this is faster than matrix products, and more exact
-    distance = torch.cdist(x[rows], x, compute_mode="donot_use_mm_for_euclid_dist")
-    distance[torch.arange(len(rows), device=x.device), rows] = torch.inf
-    return distance.argmin(dim=1)
+def _nearest_other(x: Tensor) -> Tensor:
+    """Return for each row of `x` the row nearest to it, other than itself."""
+    points = x.detach().cpu().numpy()
+    two = optional("scipy.spatial").KDTree(points).query(points, k=2)[1]
+    first, second = torch.from_numpy(two).to(x.device).unbind(dim=1)
+    # the first is the row itself, unless another lies at the very same place
+    return torch.where(first == torch.arange(len(x), device=x.device), second, first)
 
 
 def transport_cost(

@@ -9,6 +9,7 @@ import rfteach as rf
 
 NAN, INF = float("nan"), float("inf")
 X = torch.zeros(4, 2)
+SKEW = torch.eye(4).split(2)  # two pairs
 MINIBATCH = rf.MinibatchOTCoupling(rf.Gaussian(2), rf.Moons(), group=4)
 MEANS, STDS = torch.zeros(3, 2), torch.ones(3)
 
@@ -218,6 +219,7 @@ def test_paths_that_are_no_real_numbers(says):
         ("ot", "POT", "metrics", lambda: rf.wasserstein2(X, X)),
         ("ot", "POT", "metrics", lambda: rf.relative_transport_cost(X, X)),
         ("ot", "POT", "metrics", lambda: MINIBATCH.sample(3)),
+        ("scipy.spatial", "scipy", "metrics", lambda: rf.conditional_variance(*SKEW)),
         ("torchdiffeq", "torchdiffeq", "solvers", lambda: rf.dopri5(still, X)),
     ],
 )
