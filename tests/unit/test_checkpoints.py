@@ -7,6 +7,7 @@ import torch
 
 import rfteach as rf
 from rfteach.checkpoints import (
+    fingerprint,
     function_name,
     load_checkpoint,
     load_tensors,
@@ -98,3 +99,15 @@ def test_a_function_has_the_same_name_in_every_process():
     assert function_name(early) == "logit_normal_times(mean=-1.0)"
     twice = functools.partial(functools.partial(pow, 2), 3)
     assert function_name(twice) == "pow(2, 3)"
+
+
+def test_the_fingerprint_of_a_module_holds_its_weights_and_its_buffers():
+    """A buffer, such as a running mean, decides what a module returns as a weight does."""
+    layer = torch.nn.BatchNorm1d(3)
+    before = fingerprint(layer)
+    assert fingerprint(torch.nn.BatchNorm1d(3)) == before
+    for tensor in (layer.weight.data, layer.running_mean):
+        tensor[1] += 1
+        assert fingerprint(layer) != before
+        tensor[1] -= 1
+    assert fingerprint(layer) == before

@@ -1,8 +1,17 @@
+import numpy as np
 import pytest
 import torch
 from scipy.linalg import sqrtm
 
 import rfteach as rf
+
+
+def test_the_moments_are_those_of_numpy(generator):
+    """Few rows, so that a covariance divided by n in place of n - 1 would show."""
+    features = torch.randn(5, 3, generator=generator, dtype=torch.float64)
+    mean, covariance = rf.moments(features)
+    np.testing.assert_allclose(mean, features.numpy().mean(axis=0))
+    np.testing.assert_allclose(covariance, np.cov(features.numpy(), rowvar=False))
 
 
 def test_it_is_wasserstein_for_gaussians_in_one_dimension():

@@ -45,6 +45,16 @@ def test_rows_do_not_see_each_other(inputs):
     torch.testing.assert_close(velocity(x, t, tokens), torch.cat(alone), atol=1e-4, rtol=1e-4)
 
 
+def test_the_transformer_is_told_the_time_of_stable_diffusion(inputs):
+    velocity, (x, t, tokens) = lively(), inputs
+    told = []
+    velocity.transformer.register_forward_pre_hook(
+        lambda module, args, options: told.append(options["timestep"]), with_kwargs=True
+    )
+    velocity(x, t, tokens)
+    torch.testing.assert_close(told, [1000 * (1 - t)])
+
+
 def test_it_starts_as_a_velocity_of_zero(inputs):
     assert not rf.MMDiTVelocity(8, 4, 32, 2, words=5)(*inputs).any()
 

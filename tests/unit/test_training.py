@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from torch import nn
 
 import rfteach as rf
+from rfteach.training import _factor
 
 COUPLING = rf.IndependentCoupling(rf.Gaussian(2), rf.Moons())
 quick_train = functools.partial(rf.train, batch_size=32, progress=False)
@@ -132,6 +133,11 @@ def test_it_trains_on_the_device_it_is_given(device):
     quick_train(velocity, COUPLING, steps=5, device=device)
     assert all(p.device.type == device for p in velocity.parameters())
     assert quick_train(velocity, COUPLING, steps=5).steps == 5  # and stays where it is
+
+
+@pytest.mark.parametrize("progress, factor", [(0.05, 0.5), (0.1, 1), (0.55, 0.5), (1, 0)])
+def test_the_learning_rate_rises_for_a_tenth_and_then_falls_like_a_cosine(progress, factor):
+    assert _factor(progress) == pytest.approx(factor, abs=1e-12)
 
 
 # --- the average of the weights
