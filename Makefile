@@ -12,10 +12,8 @@ help: ## list the commands
 setup: ## make .venv from requirements.lock; does nothing when it is up to date
 	@$(or $(PYTHON),python3) scripts/setup_env.py $(PYTHON)
 
-# Warnings are errors.
 book: setup ## build the book into _build/html
-	$(BIN)/jupyter-book build . -W --keep-going
-	@echo "The book is ready. Open $(CURDIR)/_build/html/index.html"
+	$(BIN)/python -m scripts.build_book
 
 serve: book ## build the book and serve it on http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory _build/html

@@ -9,8 +9,10 @@ the cache already does not run again, so an interrupted build goes on where it w
 
 import argparse
 import json
+import logging
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +29,7 @@ sys.path.append(str(ROOT / "_ext"))
 
 from notebook_execution import KERNEL_ENVIRONMENT, current_cache  # noqa: E402
 
-EXECUTED, RAISED = 0, 1  # what a worker of jupyter-cache returns; 2 is any other mishap
+EXECUTED = 0  # what a worker of jupyter-cache returns when no cell raised
 SLOWEST = 5  # notebooks named at the end
 
 
@@ -54,6 +56,11 @@ class Durations:
         return self.seconds.get(name, (root / name).stat().st_size / 1000)
 
 
+def _start_worker():
+    multiprocessing.log_to_stderr(logging.WARNING)  # what a cell raised, and any other mishap
+    os.setpgrp()  # Ctrl-C is for the main process, which then ends the workers
+
+
 def execute(root: Path, durations: Durations) -> list[str]:
     """Execute what is not in the cache, the longest first; return the notebooks that failed."""
     os.environ.update(KERNEL_ENVIRONMENT)
@@ -67,25 +74,25 @@ def execute(root: Path, durations: Durations) -> list[str]:
     timeout = yaml.safe_load((root / "_config.yml").read_text())["execute"]["timeout"]
     processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     print(f"{len(records)} notebooks to execute, {processes} at a time", flush=True)
+    tasks = [ProcessData(record.pk, record.uri, cache, timeout, False) for record in records]
     failed = []
-    with ProcessPoolExecutor(processes, initializer=multiprocessing.log_to_stderr) as pool:
-        worker = ExecutionWorkerLocalMProc()
-        running = [
-            pool.submit(worker, ProcessData(record.pk, record.uri, cache, timeout, False))
-            for record in records
-        ]
-        for count, done in enumerate(as_completed(running), start=1):
-            status, uri = done.result()
-            if status == EXECUTED:
-                seconds = cache.get_cached_project_nb(uri).data["execution_seconds"]
-                durations.note(names[uri], seconds)
-                said = f"{seconds:6.1f} s"
-            else:
-                failed.append(names[uri])
-                said = "  FAILED"
-            print(f"{said}  {names[uri]} ({count} of {len(records)})", flush=True)
-            if status == RAISED:
-                print(cache.get_project_record(uri).traceback, flush=True)
+    with ProcessPoolExecutor(processes, initializer=_start_worker) as pool:
+        running = [pool.submit(ExecutionWorkerLocalMProc(), task) for task in tasks]
+        try:
+            for count, done in enumerate(as_completed(running), start=1):
+                status, uri = done.result()
+                if status == EXECUTED:
+                    seconds = cache.get_cached_project_nb(uri).data["execution_seconds"]
+                    durations.note(names[uri], seconds)
+                    said = f"{seconds:6.1f} s"
+                else:  # the worker has logged the error
+                    failed.append(names[uri])
+                    said = "  FAILED"
+                print(f"{said}  {names[uri]} ({count} of {len(tasks)})", flush=True)
+        except KeyboardInterrupt:
+            for worker in multiprocessing.active_children():
+                worker.kill()  # gently would mean to wait; its kernel ends when it misses it
+            raise
     return failed
 
 
@@ -97,7 +104,12 @@ def main() -> int:
 
     started = time.monotonic()
     durations = Durations(root)
-    failed = execute(root, durations)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # end the workers then, too
+    try:
+        failed = execute(root, durations)
+    except KeyboardInterrupt:
+        print("Interrupted. What was executed is kept, and the next build goes on from there.")
+        return 130
     if failed:
         print(f"{len(failed)} failed: {', '.join(failed)}. Their errors stand above.")
         return 1

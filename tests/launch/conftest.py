@@ -13,7 +13,6 @@ from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_notebook
 
 ROOT = Path(__file__).parents[2]
-TOC = {"format": "jb-book", "root": "book/intro", "chapters": [{"file": "book/01_flows"}]}
 
 
 class SmallBook:
@@ -24,26 +23,38 @@ class SmallBook:
         for folder in ["_ext", "assets"]:
             shutil.copytree(ROOT / folder, root / folder)
         shutil.copy(ROOT / "_config.yml", root)
-        (root / "_toc.yml").write_text(yaml.safe_dump(TOC))
         (root / "rfteach").mkdir()
         (root / "book").mkdir()
         (root / "book" / "intro.md").write_text("# Introduction\n")
-        cells = [nbformat.v4.new_markdown_cell("# Flows")]
-        cells += [new_code_cell("import rfteach\n\nprint('rfteach says', rfteach.WORD)")]
-        nbformat.write(new_notebook(cells=cells), root / "book" / "01_flows.ipynb")
+        self.write("01_flows", "import rfteach\n\nprint('rfteach says', rfteach.WORD)")
         self.say("hello")
+
+    def write(self, name: str, code: str):
+        """Write a notebook, and list all that there are in the table of contents."""
+        cells = [nbformat.v4.new_markdown_cell("# A chapter"), new_code_cell(code)]
+        nbformat.write(new_notebook(cells=cells), self.root / "book" / f"{name}.ipynb")
+        chapters = sorted(path.stem for path in (self.root / "book").glob("*.ipynb"))
+        toc = {"format": "jb-book", "root": "book/intro"}
+        toc["chapters"] = [{"file": f"book/{chapter}"} for chapter in chapters]
+        (self.root / "_toc.yml").write_text(yaml.safe_dump(toc))
 
     def say(self, word: str):
         """Change the package."""
         (self.root / "rfteach" / "__init__.py").write_text(f"WORD = {word!r}\n")
 
-    def build(self, **variables) -> str:
-        """Build as `make book` does, with no other environment variables; return the log."""
-        command = [Path(sys.executable).with_name("jupyter-book"), "build", "-W", self.root]
+    def start(self, **variables) -> subprocess.Popen:
+        """Start to build as `make book` does, with no other environment variables."""
+        command = [sys.executable, "-m", "scripts.build_book", self.root]
         known = {"PATH": os.environ["PATH"], "PYTHONPATH": str(self.root)}
-        run = subprocess.run(command, env=known | variables, capture_output=True, text=True)
-        assert run.returncode == 0, run.stdout + run.stderr
-        return run.stdout
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=ROOT, env=known | variables, **pipes)
+
+    def build(self, *, succeeds: bool = True, **variables) -> str:
+        """Build to the end; return the log."""
+        run = self.start(**variables)
+        log, _ = run.communicate()
+        assert (run.returncode == 0) == succeeds, log
+        return log
 
     def page(self, name: str) -> BeautifulSoup:
         """Return a built page."""
@@ -55,3 +66,9 @@ class SmallBook:
 def small_book(tmp_path_factory) -> SmallBook:
     """Make the small book, not built yet."""
     return SmallBook(tmp_path_factory.mktemp("small_book"))
+
+
+@pytest.fixture
+def new_book(tmp_path) -> SmallBook:
+    """Make a small book that no other test has changed."""
+    return SmallBook(tmp_path)
