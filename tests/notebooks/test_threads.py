@@ -1,0 +1,15 @@
+"""A chapter runs as fast for its reader as in the build, which gives it one thread."""
+
+from pathlib import Path
+
+import nbformat
+import pytest
+
+CHAPTERS = sorted((Path(__file__).parents[2] / "book").glob("[01]*.ipynb"))
+
+
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
+def test_the_first_cell_says_how_many_threads(path):
+    cells = nbformat.read(path, as_version=4).cells
+    first = next(cell for cell in cells if cell.cell_type == "code")
+    assert "torch.set_num_threads(" in first.source
