@@ -126,7 +126,7 @@ def classifier_stage(stages: weights.Stages, preset: Preset, data) -> tuple:
     classifier = ImageClassifier()
     path = stages.folder / "classifier.pt"
     if path.exists():
-        classifier.load_state_dict(torch.load(path, map_location="cpu"))
+        classifier.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         classifier.to(DEVICE).eval().requires_grad_(False)
     else:
         classifier = train_classifier(images, labels, preset.epochs)

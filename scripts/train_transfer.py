@@ -135,7 +135,7 @@ def read_classifier(path: Path | None) -> ImageClassifier:
     if path is None:
         return rf.fashion_classifier()[0].to(weights.DEVICE)
     classifier = ImageClassifier()
-    classifier.load_state_dict(torch.load(path, map_location="cpu"))
+    classifier.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     weights.round_to_half(classifier)
     return classifier.to(weights.DEVICE).eval().requires_grad_(False)
 
