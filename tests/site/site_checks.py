@@ -61,6 +61,14 @@ BROKEN_IMAGES = """async () => {
 }"""
 
 
+# What axe-core is asked, as its options and the parts of the page that it leaves out. All its rules
+# but one look at the structure, which has no colors. The contrast of code takes half of the time of
+# all contrast, and is looked at in one place for all pages (`Site.code_samples`).
+STRUCTURE = {"rules": {"color-contrast": {"enabled": False}}}, None
+CONTRAST = {"runOnly": ["color-contrast"]}, {"exclude": [["pre"]]}
+CONTRAST_OF_CODE = {"runOnly": ["color-contrast"]}, {"include": [["#code-samples"]]}
+
+
 class Visit(Watched):
     """One page, loaded in the browser, with its formulas and widgets."""
 
@@ -73,41 +81,26 @@ class Visit(Watched):
         except TimeoutError:
             self.problems.append("a widget did not take the place of its still picture")
 
-    def look(self) -> list[str]:
-        """Run all checks that need a browser."""
+    def look(self, *questions) -> list[str]:
+        """Run all checks that need a browser, and ask axe-core these questions."""
         problems = self.problems
         problems += [f"formula {each}" for each in self.page.evaluate(UNREAD_MATH)]
         problems += [f"broken image: {each}" for each in self.page.evaluate(BROKEN_IMAGES)]
         problems += [f"too wide: {each}" for each in self.page.evaluate(TOO_WIDE)]
         problems += [f"cut off: {each}" for each in self.page.evaluate(CUT_OFF, DESKTOP)]
-        problems += self._inaccessible()
+        for question in questions:
+            problems += self.inaccessible(question)
         return problems
 
-    def _inaccessible(self) -> list[str]:
-        """Ask axe-core; tell of what it calls serious or critical.
-
-        Half of its time goes to the contrast of code. Its colors are those of the theme, light or
-        dark, whatever the width: they are looked at on a desktop only.
-        """
+    def inaccessible(self, question) -> list[str]:
+        """Ask axe-core; tell of what it calls serious or critical."""
+        options, parts = question
         # "preload" would fetch the style sheets again, from wrong addresses; passes take time.
-        options = {"preload": False, "resultTypes": ["violations"]}
-        contrast = "color-contrast"
-        if self.page.viewport_size["width"] >= DESKTOP:
-            runs = [(None, options)]
-        else:
-            runs = [
-                (None, options | {"rules": {contrast: {"enabled": False}}}),
-                ({"exclude": [["pre"]]}, options | {"runOnly": [contrast]}),
-            ]
-        violations = [
-            violation
-            for context, each in runs
-            for violation in Axe().run(self.page, context, each).response["violations"]
-        ]
+        options = options | {"preload": False, "resultTypes": ["violations"]}
         return [
             f"{violation['impact']} for accessibility: {violation['id']} ({violation['help']}), "
             + ", ".join(node["html"][:150] for node in violation["nodes"][:3])
-            for violation in violations
+            for violation in Axe().run(self.page, parts, options).response["violations"]
             if violation["impact"] in ("serious", "critical")
         ]
 
@@ -155,6 +148,31 @@ class Site:
             return False
         anchor = unquote(address.fragment)
         return not anchor or self._parse(target).find(id=anchor) is not None
+
+    def code_samples(self) -> str:
+        """Return every kind of code of all pages, as HTML to put into one of them.
+
+        A kind is what the code stands in, from the article down (but for sections, which have no
+        color, and folds, which would hide it), and each kind has all the classes of words that
+        occur in it anywhere.
+        """
+        words_in = {}
+        for page in self.pages():
+            for block in self._parse(self.root / page).select("article pre"):
+                around = []
+                for tag in block.parents:
+                    if tag.name == "article":
+                        break
+                    if tag.name in ("div", "blockquote", "aside"):
+                        around.insert(0, f'<{tag.name} class="{" ".join(tag.get("class", []))}">')
+                words = words_in.setdefault(tuple(around), set())
+                words |= {" ".join(word.get("class", [])) for word in block.find_all("span")}
+        samples = []
+        for around, words in sorted(words_in.items()):
+            spans = " ".join(f'<span class="{word}">word</span>' for word in sorted(words))
+            ends = [f"</{opening[1:].split()[0]}>" for opening in reversed(around)]
+            samples.append("".join([*around, f"<pre>text {spans}</pre>", *ends]))
+        return f'<div id="code-samples">{"".join(samples)}</div>'
 
     def weight(self, page: str) -> int:
         """Count the bytes of a page and its image files, each gzip'd."""

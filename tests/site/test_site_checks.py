@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from site_checks import LARGEST_PAGE, Site, visit
+from site_checks import CONTRAST, CONTRAST_OF_CODE, LARGEST_PAGE, STRUCTURE, Site, visit
 
 HEAD = """<html lang="en"><head><title>A page</title>
 <meta name="viewport" content="width=device-width"></head>"""
@@ -58,13 +58,13 @@ def problems(folder, serve, open_context):
     found = []
     for width in (375, 1280):
         with visit(open_context("light", width), f"{serve(folder)}/bad.html") as bad:
-            found += bad.look()
+            found += bad.look(STRUCTURE)
     return "\n".join(found)
 
 
 def test_a_good_page_has_no_problems(folder, serve, open_context):
     with visit(open_context("light", 375), f"{serve(folder)}/good.html") as good:
-        assert good.look() == []
+        assert good.look(STRUCTURE, CONTRAST) == []
     assert Site(folder).dead_links("good.html") == []
 
 
@@ -90,14 +90,34 @@ def test_a_bad_page_is_found_out(problems, problem):
     assert problem in problems
 
 
-def test_pale_text_is_found_at_any_width_and_pale_code_on_a_desktop(folder, serve, open_context):
-    pale = '<{0}><span style="color: #ddd">pale</span></{0}></main>'
-    for tag, widths in (("p", [375, 1280]), ("pre", [1280])):
-        (folder / "pale.html").write_text(GOOD.replace("</main>", pale.format(tag)))
-        for width in (375, 1280):
-            with visit(open_context("light", width), f"{serve(folder)}/pale.html") as visited:
-                found = "color-contrast" in "".join(visited.look())
-                assert found == (width in widths), (tag, width)
+PALE = "<style>@media {when} {{ .pale {{ color: #ddd }} }}</style>"
+
+
+@pytest.mark.parametrize("when", ["(prefers-color-scheme: dark)", "(max-width: 400px)"])
+@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 1280), ("dark", 375)])
+def test_pale_text_is_found_where_it_is_pale(folder, serve, open_context, when, scheme, width):
+    text = f'{PALE.format(when=when)}<p><span class="pale">pale</span></p></main>'
+    (folder / "pale.html").write_text(GOOD.replace("</main>", text))
+    with visit(open_context(scheme, width), f"{serve(folder)}/pale.html") as visited:
+        found = "color-contrast" in "".join(visited.look(CONTRAST))
+    assert found == (scheme == "dark" if "dark" in when else width == 375)
+
+
+def test_all_code_is_looked_at_in_one_place(folder, serve, open_context, tmp_path):
+    block = '<div class="{0}"><details><pre><span class="{1}">x</span></pre></details></div>'
+    style = "<style>.result .pale { color: #ddd }</style>"
+    pages = {"one.html": [("source", "k"), ("source", "n")], "two.html": [("result", "pale")]}
+    for name, blocks in pages.items():
+        code = "".join(block.format(*each) for each in blocks)
+        (tmp_path / name).write_text(f"<article>{code}</article>")
+    samples = Site(tmp_path).code_samples()
+    assert samples.count("<pre>") == 2 and samples.count("<span") == 3
+
+    (folder / "code.html").write_text(GOOD.replace("</main>", f"{style}{samples}</main>"))
+    with visit(open_context("light", 1280), f"{serve(folder)}/code.html") as visited:
+        assert visited.look(CONTRAST) == []
+        (problem,) = visited.inaccessible(CONTRAST_OF_CODE)
+    assert 'class="pale"' in problem and problem.count("<span") == 1
 
 
 def test_dead_links_are_found(folder):
