@@ -21,15 +21,15 @@ serve: book ## build the book and serve it on http://localhost:8000
 lab: setup ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book $(if $(filter 0,$(shell id -u)),--allow-root) # root: in a container
 
-# The quick parts first. Two processes with one thread each suit two cores; with nbval, each
-# notebook stays in one process. tests/site looks at the book that was built just before, tests/lab
-# starts a JupyterLab.
+# The quick parts first, two processes at a time. With nbval, each notebook stays in one process.
+# tests/site looks at the book that was built just before; the last chunks of its pages go out one by
+# one, since some take ten times as long as others. tests/lab starts a JupyterLab.
 test: setup lint ## run everything: lint, unit tests, notebooks, the built site, widgets
 	$(BIN)/python -m scripts.find_chromium
-	OMP_NUM_THREADS=1 $(BIN)/pytest tests --ignore tests/site --ignore tests/lab -n 2
+	$(BIN)/pytest tests --ignore tests/site --ignore tests/lab -n 2
 	$(BIN)/pytest book --nbval-lax --nbval-cell-timeout 120 -n 2 --dist loadfile
 	$(MAKE) book
-	$(BIN)/pytest tests/site -n 2
+	$(BIN)/pytest tests/site -n 2 --maxschedchunk 1
 	$(BIN)/pytest tests/lab
 
 lint: setup ## check code, notebooks and spelling

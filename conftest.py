@@ -11,6 +11,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
+# As in the build: beside other processes, a second thread makes small networks many times slower.
+# PyTorch reads it when it is imported, which is later than this.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 sys.path.append(str(Path(__file__).with_name("_ext")))  # for the tests of _ext too
 
 from notebook_execution import KERNEL_ENVIRONMENT

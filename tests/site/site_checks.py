@@ -70,14 +70,17 @@ CONTRAST_OF_CODE = {"runOnly": ["color-contrast"]}, {"include": [["#code-samples
 
 
 class Visit(Watched):
-    """One page, loaded in the browser, with its formulas and widgets."""
+    """One page, loaded in the browser, with its formulas and widgets.
 
-    def __init__(self, context, url: str):
+    Widgets may take `patience` milliseconds to appear.
+    """
+
+    def __init__(self, context, url: str, patience: int):
         super().__init__(context, url)
         self.page.goto(url, wait_until="load")
         self.page.evaluate("window.MathJax?.startup?.promise")
         try:
-            self.page.wait_for_function("!document.querySelector('.rf-still')", timeout=10_000)
+            self.page.wait_for_function("!document.querySelector('.rf-still')", timeout=patience)
         except TimeoutError:
             self.problems.append("a widget did not take the place of its still picture")
 
@@ -106,9 +109,9 @@ class Visit(Watched):
 
 
 @contextmanager
-def visit(context, url: str):
+def visit(context, url: str, patience: int = 10_000):
     """Load a page, and close it in the end."""
-    visited = Visit(context, url)
+    visited = Visit(context, url, patience)
     try:
         yield visited
     finally:

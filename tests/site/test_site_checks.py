@@ -57,7 +57,8 @@ def problems(folder, serve, open_context):
     """Look at the bad page on a phone and on a desktop."""
     found = []
     for width in (375, 1280):
-        with visit(open_context("light", width), f"{serve(folder)}/bad.html") as bad:
+        address = f"{serve(folder)}/bad.html"
+        with visit(open_context("light", width), address, patience=500) as bad:
             found += bad.look(STRUCTURE)
     return "\n".join(found)
 
