@@ -10,7 +10,7 @@ import contextlib
 import math
 import numbers
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor
 def expect_close(
     got: Tensor,
     wanted: Tensor,
-    mistakes: Sequence[tuple[Tensor, str]] = (),
+    mistakes: Iterable[tuple[Tensor, str]] = (),
     *,
     name: str = "The result",
     draw: Draw | None = None,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor
 
 from rfteach.exercises.inputs import along, waves
@@ -19,8 +21,11 @@ def walk(x: Tensor, n: int, *, sign: float = 1, first: float = 0, clock: float =
     return x
 
 
-def falling(x: Tensor, n: int) -> tuple[Tensor, list[tuple[Tensor, str]]]:
-    """Make n Euler steps from t = 1 to t = 0; return the end, and those of likely mistakes."""
+def falling(x: Tensor, n: int) -> tuple[Tensor, Iterator[tuple[Tensor, str]]]:
+    """Make n Euler steps from t = 1 to t = 0; return the end, and those of likely mistakes.
+
+    The mistakes are made when they are asked for: for a right answer, never.
+    """
     last = max(n - 1, 1)
     forward = "This is the forward flow, whose clock runs up from 0 and whose steps add."
     up = "The clock runs up from 0. You are at time 1, so ask for the velocity at time 1 first."
@@ -41,9 +46,13 @@ def falling(x: Tensor, n: int) -> tuple[Tensor, list[tuple[Tensor, str]]]:
         (-1, 0, 0, f"The clock stands still at 0. {still}"),
         *((-n / m, 1, -1, length) for m in (1, n + 1, last)),
     ]
-    mistakes = [(walk(x, n, sign=a, first=b, clock=c), hint) for a, b, c, hint in walks]
-    mistakes.append((x - sum(at(x, 1 - i / n) for i in range(n)) / n, moved))
-    return walk(x, n, sign=-1, first=1, clock=-1), mistakes
+
+    def mistakes() -> Iterator[tuple[Tensor, str]]:
+        for sign, first, clock, hint in walks:
+            yield walk(x, n, sign=sign, first=first, clock=clock), hint
+        yield x - sum(at(x, 1 - i / n) for i in range(n)) / n, moved
+
+    return walk(x, n, sign=-1, first=1, clock=-1), mistakes()
 
 
 def is_shuffled(fed: Tensor, start: Tensor, end: Tensor, t: Tensor) -> bool:
@@ -76,8 +85,11 @@ TWO_LOOKS = [
 ]
 
 
-def midpoint_steps(x: Tensor, n: int) -> tuple[Tensor, list[tuple[Tensor, str]]]:
-    """Make n steps of the midpoint method; return the end, and those of likely mistakes."""
+def midpoint_steps(x: Tensor, n: int) -> tuple[Tensor, Iterator[tuple[Tensor, str]]]:
+    """Make n steps of the midpoint method; return the end, and those of likely mistakes.
+
+    The mistakes are made when they are asked for: for a right answer, never.
+    """
 
     def made(a: float, b: float, place: float, time: float) -> Tensor:
         z = x
@@ -93,7 +105,7 @@ def midpoint_steps(x: Tensor, n: int) -> tuple[Tensor, list[tuple[Tensor, str]]]
         (0, n, 0.5, 0.5, f"The whole step goes along the arrow. There dt {no_dt}"),
         (0, n, n / 2, 0.5, f"In both steps dt {no_dt}"),
     ]
-    return made(0, 1, 0.5, 0.5), [(made(*numbers), hint) for *numbers, hint in looks]
+    return made(0, 1, 0.5, 0.5), ((made(*numbers), hint) for *numbers, hint in looks)
 
 
 def on_grid(x: Tensor, times: Tensor, looks: Tensor) -> Tensor:
