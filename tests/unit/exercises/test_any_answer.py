@@ -101,9 +101,15 @@ def test_a_stub_is_not_attempted(one):
 
 
 @pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
-@pytest.mark.parametrize("answer", RETURNS.values(), ids=list(RETURNS))
-def test_a_senseless_result_gets_a_verdict(one, answer):
-    rejected(one, answer)
+def test_a_senseless_result_gets_a_verdict(one):
+    """One test an exercise for all kinds; 37 times 23 tests would spend their time on beginning."""
+    failed = {}
+    for kind, answer in RETURNS.items():
+        try:
+            rejected(one, answer)
+        except Exception as error:  # an AssertionError, or what `check` raised
+            failed[kind] = repr(error)
+    assert failed == {}
 
 
 @pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
@@ -122,10 +128,16 @@ def test_an_answer_that_is_no_function_gets_a_verdict(one):
 
 
 @pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.number)
-@pytest.mark.parametrize("answer", [runs_forever, sleeps])
-def test_an_answer_that_never_returns_gets_a_verdict(one, answer, monkeypatch):
-    monkeypatch.setattr(checking, "TIME_LIMIT", 0.2)
-    assert "did not finish" in rejected(one, answer)
+def test_an_answer_that_never_returns_gets_a_verdict(one, monkeypatch):
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.1)
+    assert "did not finish" in rejected(one, runs_forever)
+
+
+@pytest.mark.parametrize("number", ["6.1", "3.2"])  # of one function and of two
+def test_an_answer_that_sleeps_gets_a_verdict(number, monkeypatch):
+    """It cannot be stopped, which takes a second to see, whatever the exercise."""
+    monkeypatch.setattr(checking, "TIME_LIMIT", 0.1)
+    assert "did not finish" in rejected(exercises()[number], sleeps)
 
 
 def ended(before):
@@ -202,9 +214,14 @@ SENSELESS = [
 
 
 @pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
-@pytest.mark.parametrize("answer", SENSELESS, ids=lambda x: type(x).__name__)
-def test_a_senseless_prediction_gets_a_verdict(one, answer):
-    rejected(one, answer)
+def test_a_senseless_prediction_gets_a_verdict(one):
+    failed = {}
+    for answer in SENSELESS:
+        try:
+            rejected(one, answer)
+        except Exception as error:
+            failed[repr(answer)] = repr(error)
+    assert failed == {}
 
 
 @pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
@@ -263,7 +280,7 @@ def test_ctrl_c_stops_the_answer(run_python):
         press = lambda: os.kill(os.getpid(), signal.SIGINT)
 
         def runs_forever(velocity, z0):
-            threading.Timer(1.0, press).start()  # not before: what is imported may take it
+            threading.Timer(0.3, press).start()  # not before: what is imported may take it
             while True:
                 pass
 
