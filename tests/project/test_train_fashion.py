@@ -1,27 +1,17 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from safetensors import safe_open
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(folder: Path) -> str:
-    command = [sys.executable, "-m", "scripts.train_fashion", "--preset", "smoke"]
-    done = subprocess.run(
-        [*command, "--folder", str(folder)], cwd=ROOT, capture_output=True, text=True, timeout=280
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from scripts import train_fashion
 
 
 @pytest.mark.timeout(600)
-def test_the_command_trains_every_model_and_resumes(tmp_path):
+def test_the_command_trains_every_model_and_resumes(tmp_path, monkeypatch):
     """A few steps of each; then again after two stages and the manifest are lost."""
-    run(tmp_path)
+    arguments = ["train_fashion", "--preset", "smoke", "--folder", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", arguments)
+    train_fashion.main()
     record = json.loads((tmp_path / "fashion.json").read_text())
     models = record["data"]["Fashion-MNIST"]["models"]
     assert list(models) == ["1-RF", "2-RF", "distilled", "1-RF distilled"]
@@ -36,7 +26,7 @@ def test_the_command_trains_every_model_and_resumes(tmp_path):
     kept = (tmp_path / "1-RF.safetensors").stat().st_mtime_ns
     for name in ("fashion.json", "distilled.safetensors", "pairs of the 2-RF.safetensors"):
         (tmp_path / name).unlink()
-    run(tmp_path)
+    train_fashion.main()
     assert (tmp_path / "fashion.safetensors").read_bytes() == weights
     assert (tmp_path / "1-RF.safetensors").stat().st_mtime_ns == kept
     again = json.loads((tmp_path / "fashion.json").read_text())
