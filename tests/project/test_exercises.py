@@ -55,15 +55,6 @@ def test_a_chapter_has_three_to_five_exercises_in_order(chapter):
     assert statements == [f"exercise-{number.replace('.', '-')}" for number in numbers]
 
 
-def test_every_kind_occurs_in_the_book():
-    kinds = [one.kind for one in exercises().values()]
-    assert {kind: kinds.count(kind) >= 5 for kind in set(kinds)} == {
-        "code it": True,
-        "predict, then run": True,
-        "derive": True,
-    }
-
-
 @each
 def test_chapter_and_solution_share_the_statement(one):
     statement = in_chapter(one)[cell_id("exercise", one)].source

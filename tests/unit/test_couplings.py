@@ -224,7 +224,6 @@ def test_same_seed_same_pairs(name):
 
 @pytest.mark.parametrize("name", COUPLINGS)
 def test_every_coupling_is_one_for_the_training(name):
-    assert isinstance(COUPLINGS[name], rf.Coupling)
     velocity = rf.VelocityMLP(2, width=4, depth=1)
     run = rf.train(velocity, COUPLINGS[name], steps=2, batch_size=12, progress=False)
     assert run.losses.shape == (2,)

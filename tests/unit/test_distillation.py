@@ -103,7 +103,3 @@ def test_start_times_draw_no_random_numbers(generator):
     before = generator.get_state()
     rf.start_times(5, generator=generator)
     assert torch.equal(generator.get_state(), before)
-
-
-def test_start_times_are_a_time_sampler():
-    assert isinstance(rf.start_times, rf.TimeSampler)

@@ -1,31 +1,10 @@
-import importlib
 import inspect
-import pkgutil
 from pathlib import Path
 
 import pytest
 import torch
 
 import rfteach as rf
-
-MODULES = [
-    importlib.import_module(module.name)
-    for module in pkgutil.walk_packages(rf.__path__, "rfteach.")
-]
-modules = pytest.mark.parametrize("module", MODULES, ids=lambda m: m.__name__)
-
-
-def public_things(module):
-    """Yield the public functions and classes that a module defines itself, with their names."""
-    for name, thing in vars(module).items():
-        own = getattr(thing, "__module__", None) == module.__name__
-        if (
-            own
-            and not name.startswith("_")
-            and (inspect.isfunction(thing) or inspect.isclass(thing))
-        ):
-            yield name, thing
-
 
 HEAVY = ("matplotlib", "ot", "torchdiffeq", "scipy", "sklearn", "pandas", "tqdm", "IPython")
 
@@ -55,28 +34,10 @@ def test_all_lists_everything_public():
     assert reachable == set(rf.__all__)
 
 
-def test_the_names_of_the_design_are_there():
-    names = """Gaussian GaussianMixture Circle Moons EightGaussians Checkerboard Empirical
-    IndependentCoupling PairedCoupling interpolate velocity_matching_loss VelocityMLP train
-    TrainingRun euler heun rk4 dopri5 Trajectory mixture_velocity straightness transport_cost
-    wasserstein2 energy_distance stratified_times uniform_times logit_normal_times"""
-    assert set(names.split()) <= set(rf.__all__)
-
-
-@modules
-def test_everything_public_has_a_docstring(module):
-    assert module.__doc__
-    for name, thing in public_things(module):
-        assert inspect.getdoc(thing), name
-        if inspect.isclass(thing):
-            for method, function in vars(thing).items():
-                if inspect.isfunction(function) and not method.startswith("_"):
-                    assert inspect.getdoc(getattr(thing, method)), f"{name}.{method}"
-
-
-@modules
-def test_a_module_stays_readable(module):
-    assert len(Path(module.__file__).read_text().splitlines()) < 250
+def test_modules_stay_readable():
+    modules = list(Path(rf.__file__).parent.rglob("*.py"))
+    assert len(modules) > 50
+    assert [p.name for p in modules if len(p.read_text().splitlines()) >= 250] == []
 
 
 def test_the_annotations_are_checked_in_this_run():

@@ -124,7 +124,6 @@ def test_images_with_labels_train(tmp_path):
             return self.table(condition).reshape(x.shape)
 
     coupling = make(tmp_path, Velocity(), images, condition=labels)
-    assert isinstance(coupling, rf.Coupling)
     run = rf.train(Velocity(), coupling, steps=3, batch_size=8, progress=False)
     assert run.steps == 3
 
