@@ -38,7 +38,7 @@ def device(request):
     return request.param
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run_python():
     """Run a program in a Python of its own; returns the completed process, text captured."""
 

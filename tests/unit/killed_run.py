@@ -1,6 +1,7 @@
 """A training run that kills its own process as `kill -9` would, for test_training.py.
 
-Arguments: the checkpoint file, the draw at which to die, the time sampler, the initial weights.
+Argument: a folder. For each time sampler, its checkpoint is left there by two runs that were killed
+between checkpoints, the second one in a new process and with other initial weights.
 """
 
 import functools
@@ -9,6 +10,7 @@ import signal
 import sys
 
 import torch
+import torch._dynamo  # which optimizers import; here it is done once for all runs
 
 import rfteach as rf
 
@@ -50,4 +52,11 @@ def train(checkpoint: str, kill_at: int, sampler: str, weights: int):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)  # as in the tests: another number gives other bits
-    train(sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    for sampler in SAMPLERS:
+        for kill_at, weights in ((57, 0), (88, 1)):
+            child = os.fork()
+            if child == 0:
+                train(f"{sys.argv[1]}/{sampler}", kill_at, sampler, weights)
+                os._exit(0)  # it should not have come to this
+            _, status = os.waitpid(child, 0)
+            assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL

@@ -1,6 +1,7 @@
-"""What each process of `accelerate launch` runs, for test_parallel.py.
+"""What each of two processes runs, for test_parallel.py.
 
-Arguments: a folder for the results, and `everything` or `deadly`.
+Arguments: a folder for the results, and `everything`, under `accelerate launch`, or `deadly`, which
+forks its two processes itself: so PyTorch is imported once and not three times.
 """
 
 import contextlib
@@ -11,7 +12,8 @@ import sys
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
+import torch._dynamo  # which optimizers import; here it is done once, before the fork
+from accelerate import Accelerator, debug_launcher
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from torch import nn
@@ -147,9 +149,16 @@ def deadly(folder: Path, accelerator: Accelerator) -> dict[str, torch.Tensor]:
     return {"losses": run.losses, "weights": weights, "calls": torch.tensor(len(calls))}
 
 
-if __name__ == "__main__":
+def main(what, folder: Path) -> None:
     torch.set_num_threads(1)  # as in the tests: another number gives other bits
-    folder, accelerator = Path(sys.argv[1]), Accelerator(cpu=True)
+    accelerator = Accelerator(cpu=True)
     assert accelerator.num_processes == 2
-    found = {"everything": everything, "deadly": deadly}[sys.argv[2]](folder, accelerator)
+    found = what(folder, accelerator)
     save_file(found, folder / f"process {accelerator.process_index}.safetensors")
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "everything":
+        main(everything, Path(sys.argv[1]))
+    else:
+        debug_launcher(main, (deadly, Path(sys.argv[1])))
