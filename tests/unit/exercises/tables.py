@@ -37,11 +37,13 @@ class Table:
     def tests(self):
         """Return three tests: of the right answers, of the wrong ones, and of their number."""
 
+        @pytest.mark.usefixtures("undrawn")
         @pytest.mark.parametrize(("number", "answers"), self.accepted)
         def test_right(number, answers):
             verdict = check(number, *answers, record=False)
             assert verdict.passed, verdict
 
+        @pytest.mark.usefixtures("undrawn")
         @pytest.mark.parametrize(("number", "hint", "answers"), self.rejected)
         def test_wrong(number, hint, answers):
             verdict = check(number, *answers, record=False)

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+import rfteach as rf
 from rfteach.exercises import Verdict, check, progress
 from rfteach.exercises.checking import exercises
 from rfteach.exercises.verdict import MARGIN, Picture
@@ -64,8 +65,14 @@ def test_a_picture_has_a_text():
         ("1.2", [1.0]),
         ("2.2", [lambda x, t: -x]),
         ("2.3", [0.5]),
+        ("3.2", [lambda w, x0, x1, s: rf.velocity_matching_loss(w, x1, x0, s), forward]),
         ("3.4", ["A"]),
+        ("4.1", [forward]),
+        ("5.1", [lambda velocity, noise, n: rf.PairedCoupling(*[noise.sample(n)] * 2)]),
+        ("5.2", [lambda n: torch.rand(2, n, 2).unbind()]),
+        ("6.1", [lambda velocity, z0: z0]),
         ("7.1", [0.0]),
+        ("8.4", [1]),
     ],
 )
 def test_pictures_are_drawn_where_they_help(number, answers):
