@@ -1,11 +1,13 @@
 """What each of two processes runs, for test_parallel.py.
 
 Arguments: a folder for the results, and `everything`, under `accelerate launch`, or `deadly`, which
-forks its two processes itself: so PyTorch is imported once and not three times.
+forks its two processes itself, so that PyTorch is imported once. It starts them again when one of
+them is killed, and prints each time which pairs there are by then: their files, with their times.
 """
 
 import contextlib
 import functools
+import json
 import os
 import signal
 import sys
@@ -17,6 +19,7 @@ from accelerate import Accelerator, debug_launcher
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file
 from torch import nn
+from torch.multiprocessing.spawn import ProcessException
 
 import rfteach as rf
 
@@ -161,4 +164,12 @@ if __name__ == "__main__":
     if sys.argv[2] == "everything":
         main(everything, Path(sys.argv[1]))
     else:
-        debug_launcher(main, (deadly, Path(sys.argv[1])))
+        folder = Path(sys.argv[1])
+        for deaths in range(3):
+            try:
+                debug_launcher(main, (deadly, folder))
+            except ProcessException:
+                if deaths == 2:
+                    raise
+                made = (folder / "shards").glob("pairs-*.safetensors")
+                print(json.dumps({path.name: path.stat().st_mtime_ns for path in made}))

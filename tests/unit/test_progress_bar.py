@@ -43,9 +43,12 @@ def test_the_bar_can_be_switched_off(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_the_bar_can_be_switched_off_from_outside(run_python):
-    done = run_python(TRAIN, TQDM_DISABLE="1")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+@pytest.mark.parametrize(("value", "shown"), [("1", False), ("0", True), ("", True)])
+def test_the_bar_can_be_switched_off_from_outside(value, shown, capsys, monkeypatch):
+    monkeypatch.setenv("TQDM_DISABLE", value)
+    train()
+    out, err = capsys.readouterr()
+    assert out == "" and ("200/200" in err) == shown == bool(err)
 
 
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter's own machinery
