@@ -71,7 +71,10 @@ def test_one_stream_has_the_weights_of_one():
 
 @pytest.mark.parametrize("streams", [1, 2])
 def test_it_learns_which_image_belongs_to_which_text(streams):
-    """Two flat images, black and white, two texts; 200 steps suffice to tell them apart."""
+    """Two flat images, black and white, two texts; 100 steps suffice to tell them apart.
+
+    The means end beyond 0.6 on the side that was asked for.
+    """
     torch.manual_seed(0)
     velocity = rf.MMDiTVelocity(8, 4, 32, 2, words=5, streams=streams)
     images = torch.tensor([-1.0, 1.0])[:, None, None, None].expand(2, 1, 8, 8)
@@ -79,7 +82,7 @@ def test_it_learns_which_image_belongs_to_which_text(streams):
     tokens[:, 3] = torch.tensor([1, 2])
     noise = rf.Gaussian(1, 8, 8)
     coupling = rf.ConditionalCoupling(noise, images, tokens)
-    rf.train(velocity, coupling, steps=200, batch_size=32, progress=False)
+    rf.train(velocity, coupling, steps=100, batch_size=32, progress=False)
     starts = noise.sample(20, generator=torch.Generator().manual_seed(1))
     asked = tokens[torch.arange(20) % 2]
     made = rf.euler(rf.given(velocity, asked), starts, steps=10).end.mean(dim=(1, 2, 3))

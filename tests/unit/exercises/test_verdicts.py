@@ -2,9 +2,6 @@
 
 import io
 import json
-import os
-import subprocess
-import sys
 
 import matplotlib.pyplot as plt
 import pytest
@@ -171,14 +168,9 @@ def test_a_record_that_cannot_be_written_does_not_stop_a_check(record_file):
     assert verdict.passed and "was not kept" in verdict.message
 
 
-def test_the_record_lives_in_the_home_folder_by_default(tmp_path):
-    program = "from rfteach.exercises.record import record_file; print(record_file())"
-    environment = {k: v for k, v in os.environ.items() if k != "RFTEACH_PROGRESS"}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=environment | {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert done.stdout.strip() == str(tmp_path / ".rfteach" / "progress.json")
+def test_the_record_lives_in_the_home_folder_by_default(tmp_path, monkeypatch):
+    monkeypatch.delenv("RFTEACH_PROGRESS")
+    for name in ("HOME", "USERPROFILE"):  # the second one on Windows
+        monkeypatch.setenv(name, str(tmp_path))
+    assert check("1.1", backward).passed
+    assert (tmp_path / ".rfteach" / "progress.json").exists()
