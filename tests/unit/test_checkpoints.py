@@ -52,6 +52,15 @@ def test_tensors_of_another_format_are_refused(header, tmp_path):
         load_tensors(tmp_path / "some.safetensors", "mine/1", "make it again")
 
 
+def test_a_setting_that_one_side_lacks_is_a_difference(tmp_path):
+    """Such as one that a later version has added."""
+    path, fewer = tmp_path / "run.safetensors", {"steps": 10, "shapes": SETTINGS["shapes"]}
+    for saved, wanted in ((fewer, SETTINGS), (SETTINGS, fewer)):
+        save_checkpoint(path, {"x": torch.zeros(2)}, saved)
+        with pytest.raises(rf.CheckpointError, match="learning_rate = "):
+            load_checkpoint(path, wanted)
+
+
 def test_a_crash_while_saving_leaves_the_previous_file(tmp_path, monkeypatch):
     """A kill at the worst moment: the new file is written in part, the old one not yet replaced."""
     path = tmp_path / "run.safetensors"

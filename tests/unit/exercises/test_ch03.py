@@ -363,6 +363,12 @@ def with_the_prediction_cut_off(velocity, x0, x1, t):
     return loss_of(velocity(xt, t).detach(), x1 - x0).requires_grad_()
 
 
+@table.wrong("3.1", "gradient does not reach the network")
+def with_half_of_the_prediction_cut_off(velocity, x0, x1, t):
+    predicted = velocity(interpolation.interpolate(x0, x1, t), t)
+    return loss_of((predicted + predicted.detach()) / 2, x1 - x0)
+
+
 @table.wrong("3.1", "Leave `backward`")
 def with_backward_inside(velocity, x0, x1, t):
     loss = loss_of(velocity(interpolation.interpolate(x0, x1, t), t), x1 - x0)
