@@ -1,0 +1,1 @@
+"""Measurements of the project, and the faults that its tests must catch."""
