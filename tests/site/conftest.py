@@ -21,23 +21,24 @@ class QuietHandler(SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def serve():
     """A function that serves a folder on 127.0.0.1 and returns its address."""
-    servers = []
+    servers = {}
 
     def start(folder: Path) -> str:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_port}"
+        if folder not in servers:
+            server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=folder))
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            servers[folder] = server
+        return f"http://127.0.0.1:{servers[folder].server_port}"
 
     yield start
-    for server in servers:
+    for server in servers.values():  # each takes up to half a second to hear of it
         server.shutdown()
         server.server_close()
 
 
 @pytest.fixture(scope="session")
 def open_context(browser):
-    """A function that gives the browser's context for a colour scheme and a width in pixels."""
+    """A function that gives the browser's context for a color scheme and a width in pixels."""
     contexts = {}
 
     def open_one(scheme: str, width: int):
@@ -45,6 +46,9 @@ def open_context(browser):
             contexts[scheme, width] = browser.new_context(
                 color_scheme=scheme, viewport={"width": width, "height": 900}
             )
+            # While this blank page is there, a new page is a tab; else it is a window of its own,
+            # which costs the browser as much as all that is done in a small page.
+            contexts[scheme, width].new_page()
         return contexts[scheme, width]
 
     return open_one

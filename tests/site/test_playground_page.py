@@ -42,6 +42,21 @@ def page(address, open_context):
         assert visited.problems == []
 
 
+@pytest.fixture(scope="module")
+def loaded(address, open_context):
+    """The page once for all tests that only compute with what is in it."""
+    with visit(open_context("light", 1280), address) as visited:
+        ready(visited.page)
+        yield visited
+
+
+@pytest.fixture
+def same_page(loaded):
+    """The page that other tests use too, to be left as it is; it must not complain."""
+    yield loaded.page
+    assert loaded.problems == []
+
+
 MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
 
 
@@ -86,9 +101,9 @@ COMPUTE = f"""async ([data, name, solver, counts, plain]) => {{
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("data, name", [(data, name) for data in DATA for name in MODELS[data]])
-def test_the_browser_and_torch_carry_the_noise_to_the_same_ends(page, data, name, solver):
+def test_the_browser_and_torch_carry_the_noise_to_the_same_ends(same_page, data, name, solver):
     counts = [1, 7, 100]
-    found = page.evaluate(COMPUTE, [data, name, solver, counts, False])
+    found = same_page.evaluate(COMPUTE, [data, name, solver, counts, False])
     start = playground().start
     for steps, (end, evaluations) in zip(counts, found, strict=True):
         path = SOLVERS[solver](MODELS[data][name], start, steps)
@@ -98,8 +113,10 @@ def test_the_browser_and_torch_carry_the_noise_to_the_same_ends(page, data, name
 
 @pytest.mark.parametrize("solver", SOLVERS)
 @pytest.mark.parametrize("name", MODELS["moons"])
-def test_without_simd_the_ends_are_the_same_to_the_last_bit(page, name, solver):
-    ends = [page.evaluate(COMPUTE, ["moons", name, solver, [4], plain]) for plain in (False, True)]
+def test_without_simd_the_ends_are_the_same_to_the_last_bit(same_page, name, solver):
+    ends = [
+        same_page.evaluate(COMPUTE, ["moons", name, solver, [4], plain]) for plain in (False, True)
+    ]
     assert ends[0] == ends[1]
 
 

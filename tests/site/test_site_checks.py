@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from site_checks import CONTRAST, CONTRAST_OF_CODE, LARGEST_PAGE, STRUCTURE, Site, visit
+from site_checks import LARGEST_PAGE, Site, visit
 
 HEAD = """<html lang="en"><head><title>A page</title>
 <meta name="viewport" content="width=device-width"></head>"""
@@ -17,7 +17,7 @@ GOOD = f"""<!doctype html>{HEAD}<body><main><h1 id="top">A page</h1>
 <span class="math"><mjx-container>x</mjx-container></span></p>
 <img src="dot.png" alt="A dot"></main></body></html>"""
 
-BAD = f"""<!doctype html>{HEAD}<body><main><h1>A page</h1>
+BAD = f"""<!doctype html>{HEAD}<body><main class="bd-article"><h1>A page</h1>
 <p>Raw $x$, <span class="math">\\(y\\)</span>,
 <mjx-merror data-mjx-error="Missing brace"></mjx-merror>.
 <a href="#nowhere">one</a> <a href="gone.html">two</a> <a href="good.html#no">three</a>
@@ -26,7 +26,21 @@ BAD = f"""<!doctype html>{HEAD}<body><main><h1>A page</h1>
 <img src="dot.png"> <section id="wide"><div style="width: 2000px">wide</div></section>
 <div class="table-scroll" style="overflow: auto; width: 99px">
 <p style="width: 999px">Table</p></div><div class="rf-still">no widget has this picture</div>
-</main><script>console.error("it hurts"); throw new Error("it broke")</script></body></html>"""
+<div class="rf-widget" style="background: #eef">It shows nothing.</div>
+<div class="widget-subarea"><button>dead</button></div></main>
+<script>console.error("it hurts"); throw new Error("it broke")</script></body></html>"""
+
+PLAYGROUND = f"""<!doctype html>{HEAD}<body><main><h1>A playground</h1>
+<label>Data <select><option>moons</option><option>circle</option></select></label>
+<label>Solver <select><option>Euler</option><option>Heun</option></select></label>
+<label>Steps N <input type="range" max="100"></label>
+<table class="rf-widget"><tr><td></td><td></td><td>ENERGY</td></tr></table></main>
+<script>
+const [data, solver] = document.querySelectorAll("select"), steps = document.querySelector("input");
+onchange = oninput = () => {{
+  document.querySelector("td").textContent = (solver.value === "Heun" ? 2 : 1) * steps.value;
+}};
+</script></body></html>"""
 
 
 def png(size: int, pixels: bytes) -> bytes:
@@ -52,20 +66,32 @@ def folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def visit_new(folder, serve, open_context):
+    """A function that writes a page and visits it. Browsers cache: no two have the same name."""
+
+    def visit_one(html: str, scheme: str = "light", width: int = 1280):
+        name = f"page{len(list(folder.iterdir()))}.html"
+        (folder / name).write_text(html)
+        return visit(open_context(scheme, width), f"{serve(folder)}/{name}")
+
+    return visit_one
+
+
 @pytest.fixture(scope="module")
 def problems(folder, serve, open_context):
     """Look at the bad page on a phone and on a desktop."""
     found = []
     for width in (375, 1280):
-        address = f"{serve(folder)}/bad.html"
-        with visit(open_context("light", width), address, patience=500) as bad:
-            found += bad.look(STRUCTURE)
+        with visit(open_context("light", width), f"{serve(folder)}/bad.html", patience=0.5) as bad:
+            found += bad.look({"canvas": 1})
+            found += bad.play()
     return "\n".join(found)
 
 
 def test_a_good_page_has_no_problems(folder, serve, open_context):
     with visit(open_context("light", 375), f"{serve(folder)}/good.html") as good:
-        assert good.look(STRUCTURE, CONTRAST) == []
+        assert good.look() == good.look({}) == []
     assert Site(folder).dead_links("good.html") == []
 
 
@@ -85,40 +111,96 @@ def test_a_good_page_has_no_problems(folder, serve, open_context):
         "script error: it broke",
         "a widget did not take the place",
         "critical for accessibility: image-alt",
+        "0 widgets canvas, not 1",
+        "1 elements of controls that need a kernel",
+        "behind the widget is rgb(238, 238, 255), behind the page nothing",
+        "the playground does not compute: ",
     ],
 )
 def test_a_bad_page_is_found_out(problems, problem):
     assert problem in problems
 
 
-PALE = "<style>@media {when} {{ .pale {{ color: #ddd }} }}</style>"
+EVERYWHERE = [("light", 1280), ("light", 375), ("dark", 1280), ("dark", 375)]
+DARK, PHONE = EVERYWHERE[2:], EVERYWHERE[1::2]
+PALE = '<span class="k">pale</span>'
+READABLE = '<span class="n">readable</span> '
+STYLE = """<style>
+img { width: 30px; height: 30px; }
+.k { color: #ddd; }
+@media (prefers-color-scheme: dark) { .dark { color: #ddd; } }
+@media (max-width: 600px) { .phone { color: #ddd; } }
+@media (min-width: 600px) { .only-phone { display: none; } }
+</style>"""
 
 
-@pytest.mark.parametrize("when", ["(prefers-color-scheme: dark)", "(max-width: 400px)"])
-@pytest.mark.parametrize("scheme, width", [("light", 1280), ("dark", 1280), ("dark", 375)])
-def test_pale_text_is_found_where_it_is_pale(folder, serve, open_context, when, scheme, width):
-    text = f'{PALE.format(when=when)}<p><span class="pale">pale</span></p></main>'
-    (folder / "pale.html").write_text(GOOD.replace("</main>", text))
-    with visit(open_context(scheme, width), f"{serve(folder)}/pale.html") as visited:
-        found = "color-contrast" in "".join(visited.look(CONTRAST))
-    assert found == (scheme == "dark" if "dark" in when else width == 375)
+@pytest.mark.parametrize(
+    "part, problem, where",
+    [
+        (f"<p>{PALE}</p>", "color-contrast", EVERYWHERE),
+        (f"<pre>{PALE}</pre>", "color-contrast", EVERYWHERE),
+        ('<p class="dark">pale</p>', "color-contrast", DARK),
+        ('<pre><span class="dark">pale</span></pre>', "color-contrast", DARK),
+        ('<p class="phone">pale</p>', "color-contrast", PHONE),
+        ('<pre><span class="phone">pale</span></pre>', "color-contrast", PHONE),
+        ('<img src="dot.png" class="only-phone">', "image-alt", PHONE),
+        ('<section style="width: 600px">wide</section>', "too wide", PHONE),
+    ],
+)
+def test_it_is_found_where_it_shows(visit_new, part, problem, where):
+    html, found = GOOD.replace("</main>", f"{STYLE}{part}</main>"), []
+    for scheme, width in EVERYWHERE:
+        with visit_new(html, scheme, width) as visited:
+            if problems := visited.look():
+                assert problem in "".join(problems)
+                found.append((scheme, width))
+    assert found == where
 
 
-def test_all_code_is_looked_at_in_one_place(folder, serve, open_context, tmp_path):
-    block = '<div class="{0}"><details><pre><span class="{1}">x</span></pre></details></div>'
-    style = "<style>.result .pale { color: #ddd }</style>"
-    pages = {"one.html": [("source", "k"), ("source", "n")], "two.html": [("result", "pale")]}
-    for name, blocks in pages.items():
-        code = "".join(block.format(*each) for each in blocks)
-        (tmp_path / name).write_text(f"<article>{code}</article>")
-    samples = Site(tmp_path).code_samples()
-    assert samples.count("<pre>") == 2 and samples.count("<span") == 3
+@pytest.mark.parametrize(
+    "code",
+    [
+        f"<pre>{READABLE * 9}{PALE} {READABLE * 9}</pre>",
+        f"<pre>{READABLE * 99}{PALE}</pre>",  # one has to scroll to it
+        f"<pre hidden>{PALE}</pre> <pre>{PALE}</pre>",
+        f"<pre style='visibility: hidden'>{PALE}</pre> <pre>{PALE}</pre>",
+        f"<details><pre>{PALE}</pre></details> <details open><pre>{PALE}</pre></details>",
+        f"<pre style='background: #333'>{PALE}</pre> <pre>{PALE}</pre>",
+        f"<pre><b style='background: #333'>{PALE}</b> <b>{PALE}</b></pre>",
+        "<pre><span class='n' style='background: #333; color: #fff'>on dark "
+        "<span style='color: #555'>pale</span></span> "
+        "<span class='n' style='background: #333; color: #fff'>a long word on dark</span></pre>",
+        f"<pre><span class='k'>{' ' * 9}</span> <span class='k'>():][()</span> {PALE}</pre>",
+        f"<pre><span class='k'>(</span> {PALE} <span class='k'>■</span></pre>",
+        f"<pre><span class='k'><span style='color: #000'>readable</span></span> {PALE}</pre>",
+        f"<pre><span style='opacity: 0.2'>pale</span> {READABLE * 9}</pre>",
+    ],
+)
+def test_a_pale_word_is_found_in_code(visit_new, code):
+    style = f"{STYLE}<style>pre {{ overflow: auto; }}</style>"
+    with visit_new(GOOD.replace("</main>", f"{style}{code}</main>"), width=375) as visited:
+        assert "color-contrast" in "".join(visited.look())
 
-    (folder / "code.html").write_text(GOOD.replace("</main>", f"{style}{samples}</main>"))
-    with visit(open_context("light", 1280), f"{serve(folder)}/code.html") as visited:
-        assert visited.look(CONTRAST) == []
-        (problem,) = visited.inaccessible(CONTRAST_OF_CODE)
-    assert 'class="pale"' in problem and problem.count("<span") == 1
+
+def test_of_the_words_of_code_one_of_a_kind_is_looked_at(visit_new):
+    """An element that is more than a color stays, and so does a word in another."""
+    inner = f"<span class='o'>{READABLE}</span>"
+    code = f"<pre>{READABLE * 9}<span id='more'>more</span> {READABLE * 9}{inner * 2}</pre>"
+    with visit_new(GOOD.replace("</main>", f"{code * 2}</main>")) as visited:
+        lines, words = visited.page.locator("pre"), visited.page.locator("pre span")
+        text = lines.all_inner_texts()
+        assert words.count() == 2 * (9 + 1 + 9 + 4)
+        visited.look()
+        assert lines.all_inner_texts() == text
+        ids = words.evaluate_all("words => words.map((word) => word.id)")
+        assert sorted(ids) == ["", "", "", "more", "more"]
+
+
+@pytest.mark.parametrize("energy, problems", [(0.01, 0), (0.5, 1)])
+def test_a_playground_that_is_far_from_its_data_is_found(visit_new, energy, problems):
+    with visit_new(PLAYGROUND.replace("ENERGY", str(energy))) as visited:
+        assert visited.play() == []
+        assert visited.play("circle") == ["the playground is far from the circle"] * problems
 
 
 def test_dead_links_are_found(folder):
