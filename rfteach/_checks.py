@@ -104,8 +104,8 @@ def check_times(t: Tensor, x: Tensor) -> None:
             f"({len(x)},): one time per point; reshape (batch, 1) with t.flatten()"
         )
     check_same_device("t", t, "x", x)
-    outside = ~((t >= 0) & (t <= 1))  # written so that NaN counts as outside
-    if outside.any():
+    if not all(0 <= end.item() <= 1 for end in t.aminmax()):  # NaN, if any, is both of the ends
+        outside = ~((t >= 0) & (t <= 1))
         raise ValueError(
             f"t = {t[outside][0].item()} lies outside [0, 1]; "
             f"here t = 0 is the source and t = 1 the data"

@@ -29,5 +29,4 @@ class Average:
         self.updates += 1
         share = min(self.decay, (1 + self.updates) / (10 + self.updates))
         with torch.no_grad():
-            for average, parameter in zip(self.values, parameters, strict=True):
-                average.lerp_(parameter, 1 - share)
+            torch._foreach_lerp_(self.values, list(parameters), 1 - share)  # average.lerp_ of each

@@ -52,7 +52,7 @@ def stratified_times(
     coupling of this package.
     """
     jitter = torch.rand(n, generator=generator, device=device)
-    below_one = torch.nextafter(jitter.new_ones(()), jitter.new_zeros(()))
+    below_one = 1 - torch.finfo(jitter.dtype).eps / 2  # the largest number below 1
     slices = torch.arange(n, device=jitter.device, dtype=jitter.dtype)
     return ((slices + jitter) / n).clamp(max=below_one)  # rounding may reach 1 exactly
 
