@@ -36,7 +36,7 @@ def test_a_failing_notebook_is_named_and_hides_no_other(new_book):
     log = new_book.build()
     assert executed(log) == ["02_wrong"]
     slowest = log.split("The slowest notebooks:")[1]
-    assert re.search(r"[23]\.\d s  book/03_slow", slowest)
+    assert re.search(r"\d\.\d s  book/03_slow", slowest)
     assert slowest.index("03_slow") < slowest.index("01_flows")
 
 
