@@ -1,0 +1,136 @@
+"""The small Stable Diffusion 3 of chapter 11: Fashion-MNIST from noise, given a text.
+
+With it come the smaller flows of an ablation, which differ in one thing, with three seeds each:
+times uniform, logit-normal or of mode sampling, and one stream in place of two. The classifier that
+measures them is the shipped one.
+
+`--part flow` and `--part ablation` do one half each, in two processes at once; after them the
+command without `--part` only writes the files.
+"""
+
+import argparse
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+import rfteach as rf
+from scripts.train.job import DEVICE, SEED, Job, fresh
+from scripts.train.measures import NOISE, accuracy, generate, shipped_classifier, start_noise
+
+SEEDS = 3
+RECHECK = 200  # samples that a test generates again
+VARIANTS = {  # of the ablation: one thing differs from the first
+    "logit-normal times": {},
+    "uniform times": {"time_sampler": rf.uniform_times},
+    "mode sampling": {"time_sampler": rf.mode_times},
+    "one stream": {"streams": 1},
+}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add that of the halves."""
+    parser.add_argument("--part", choices=("flow", "ablation"), help="only this (all)")
+
+
+def fit(job: Job, name: str, size: dict, coupling, *, seed=SEED, streams=2, **how) -> nn.Module:
+    """Train a network of a size of the preset, or load what is trained already."""
+    shape = {key: size[key] for key in ("patch", "width", "depth")}
+    training = {key: value for key, value in size.items() if key not in shape}
+    words = len(rf.CAPTION_VOCABULARY)
+    velocity = fresh(rf.MMDiTVelocity, 28, **shape, words=words, streams=streams, seed=seed)
+    how = {"time_sampler": rf.logit_normal_times, **training, **how}
+    bf16 = DEVICE == "cuda"  # for networks as small, a CPU is no faster in bf16
+    return job.fit(name, velocity, coupling, seed=seed, bf16=bf16, **how)
+
+
+def texts(count: int, unseen: bool) -> tuple[Tensor, Tensor]:
+    """Return the tokens of captions, and their labels: all classes, and all wordings, in turn."""
+    labels = torch.arange(count) % 10
+    wordings = [
+        rf.tokenize_captions(rf.fashion_captions(label, unseen=unseen)) for label in range(10)
+    ]
+    tokens = torch.stack([wordings[k % 10][k // 10 % len(wordings[0])] for k in range(count)])
+    return tokens.to(DEVICE), labels.to(DEVICE)
+
+
+class Measurement:
+    """What is noted of every flow: the FID, and whether a picture shows what was asked for."""
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.classifier, self.real = shipped_classifier(job)
+        self.noise = start_noise(job.preset.samples)
+
+    def __call__(self, name: str, velocity, steps, *, scale=1.0, unseen=False) -> dict:
+        """Generate an image for each noise, guided by a text; return what they are like."""
+
+        def guided(x, t, condition):
+            nothing = torch.zeros_like(condition)
+            return rf.guided(velocity, condition, nothing, scale=scale)(x, t)
+
+        def find():
+            tokens, labels = texts(len(self.noise), unseen)
+            told = velocity if scale == 1 else guided
+            images = generate(told, self.noise, steps=steps, condition=tokens, batch_size=64)
+            return self.look(images, labels)
+
+        return self.job.note(name, find)
+
+    def look(self, images: Tensor, labels: Tensor) -> dict:
+        """Return what images are like that were asked for by labels."""
+        return {
+            "FID": rf.feature_fid(images, self.real, self.classifier),
+            "accuracy": accuracy(self.classifier, images, labels),
+            "recheck accuracy": accuracy(self.classifier, images[:RECHECK], labels[:RECHECK]),
+        }
+
+
+def flow_part(preset, flow: nn.Module, measure: Measurement) -> dict:
+    """Measure guidance and shift of the flow that is shipped."""
+    guidance = {
+        f"{scale:g}": measure(f"guidance {scale:g}", flow, preset.steps, scale=scale)
+        for scale in preset.scales
+    }
+    unseen = measure("unseen captions", flow, preset.steps, scale=preset.best, unseen=True)
+    equal = torch.linspace(0, 1, preset.few + 1, dtype=torch.float64)
+    shift = {  # alone, without guidance
+        f"{shift:g}": measure(f"shift {shift:g}", flow, rf.shift_times(equal, shift))
+        for shift in preset.shifts
+    }
+    return {"guidance": guidance, "unseen captions": unseen, "shift": shift}
+
+
+def ablation_part(job: Job, coupling, measure: Measurement) -> dict:
+    """Train and measure each variant with each seed."""
+    found = {variant: [] for variant in VARIANTS}
+    for seed in range(SEEDS):
+        for variant, how in VARIANTS.items():
+            name = f"{variant}, seed {seed}"
+            flow = fit(job, name, job.preset.ablation, coupling, seed=seed, **how)
+            facts = measure(f"{name}, measured", flow, job.preset.steps)
+            found[variant].append(job.note(name) | facts)
+    return {"ablation": found}
+
+
+def run(job: Job) -> None:
+    """Train and measure the flow, the ablation, or both; only then there is a manifest."""
+    job.require()
+    preset, part = job.preset, job.options.part
+    images, labels = (rows.to(DEVICE) for rows in rf.fashion("sample" if job.smoke else "train"))
+    coupling = rf.CaptionCoupling(rf.ConditionalCoupling(NOISE, images, labels))
+    measure = Measurement(job)
+    record = {}
+    if part != "flow":
+        record |= ablation_part(job, coupling, measure)
+    if part != "ablation":
+        flow = fit(job, "1-RF", preset.flow, coupling)
+        record |= flow_part(preset, flow, measure)
+    if part is not None:
+        return
+    shown = slice(0, preset.samples)
+    real = job.note("real images", partial(measure.look, images[shown], labels[shown]))
+    saved = job.save_flows("captions.safetensors", {"1-RF": flow})
+    data = {"Fashion-MNIST, captions": {**saved, "models": {"1-RF": job.note("1-RF")}}}
+    told = {"recheck": RECHECK, "vocabulary": rf.CAPTION_VOCABULARY}
+    job.write({**told, **record, "real images": real, "data": data})

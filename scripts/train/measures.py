@@ -1,0 +1,79 @@
+"""What several jobs measure with: noise that any machine draws, samples, and the classifier."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+import rfteach as rf
+from rfteach._runs.tensors import fingerprint
+from scripts.train.job import DEVICE, Job
+
+NOISE = rf.Gaussian(1, 28, 28)
+
+
+def start_noise(count: int) -> Tensor:
+    """Return the noise from which samples start; drawn on the CPU, so the same on any machine."""
+    return NOISE.sample(count, generator=torch.Generator().manual_seed(1000), device=DEVICE)
+
+
+def in_bf16(velocity: Callable) -> Callable:
+    """Return the velocity as sampling calls it: in bf16, with the result in single precision."""
+
+    def fast(x, t, condition=None):
+        with torch.autocast(x.device.type, dtype=torch.bfloat16):
+            return rf.with_condition(velocity, condition)(x, t).float()
+
+    return fast
+
+
+def generate(
+    velocity: Callable, noise, *, steps, condition=None, solver=rf.euler, batch_size: int = 500
+) -> Tensor:
+    """Return where the flow takes the noise, solved in batches."""
+    ends = []
+    for rows in torch.arange(len(noise)).split(batch_size):
+        bound = rf.with_condition(velocity, None if condition is None else condition[rows])
+        ends.append(solver(bound, noise[rows], steps=steps, keep="end").end)
+    return torch.cat(ends)
+
+
+def shipped_classifier(job: Job) -> tuple[rf.ImageClassifier, rf.FeatureMoments]:
+    """Return the classifier of the job fashion and the moments of real images, on the device."""
+    with torch.device(DEVICE):
+        classifier, real = rf.fashion_classifier()
+    job.require(classifier=fingerprint(classifier))
+    return classifier, real
+
+
+@torch.no_grad()
+def accuracy(classifier: rf.ImageClassifier, images: Tensor, labels: Tensor | int) -> float:
+    """Return the share of the images that the classifier gives their labels, or the one label."""
+    guesses = torch.cat([classifier(part).argmax(dim=1) for part in images.split(1000)])
+    return (guesses == labels).double().mean().item()
+
+
+def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Callable) -> dict:
+    """Return what the manifest says of flows: the log of each, and what was measured of it.
+
+    Args:
+        job: which has noted the log of each flow under its name.
+        flows: the velocities by name.
+        steps: the numbers of Euler steps at which to measure each.
+        look: called as `look(velocity, steps)`, returns the facts.
+    """
+
+    def find(name: str, n: int) -> dict:
+        # One step is cheap: without bf16, so that it can be checked to the last digits.
+        return look(flows[name] if n == 1 else in_bf16(flows[name]), n)
+
+    return {
+        name: {
+            **job.note(name),
+            "measured": {
+                str(n): job.note(f"{name}, {n} steps", partial(find, name, n)) for n in counts
+            },
+        }
+        for name, counts in steps.items()
+    }
