@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+import rfteach
+from scripts.setup_env import OLDEST, dotted, supported
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,15 +28,9 @@ def pins(lines: list[str]) -> dict[str, str]:
     return found
 
 
-def disagreements(pyproject: str, lock: str, no_deps: str, environment: str) -> list[str]:
-    """Compare the contents of the four files; say every disagreement in a sentence."""
-    project = tomllib.loads(pyproject)["project"]
-    locked = pins(lock.splitlines())
-    dependencies = yaml.safe_load(environment)["dependencies"]
-    (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
-    (python,) = [entry for entry in dependencies if str(entry).startswith("python=")]
+def unmet(project: dict, locked: dict[str, str]) -> list[str]:
+    """Say what pyproject.toml wants that the lock has not."""
     problems = []
-
     extras = project["optional-dependencies"].values()
     for text in project["dependencies"] + [text for extra in extras for text in extra]:
         wanted = Requirement(text)
@@ -45,6 +41,17 @@ def disagreements(pyproject: str, lock: str, no_deps: str, environment: str) -> 
             problems.append(f"pyproject.toml needs {name}, which the lock lacks")
         elif locked[name] not in wanted.specifier:
             problems.append(f"pyproject.toml wants {wanted}, the lock has {locked[name]}")
+    return problems
+
+
+def disagreements(pyproject: str, lock: str, no_deps: str, environment: str) -> list[str]:
+    """Compare the contents of the four files; say every disagreement in a sentence."""
+    project = tomllib.loads(pyproject)["project"]
+    locked = pins(lock.splitlines())
+    dependencies = yaml.safe_load(environment)["dependencies"]
+    (pip,) = [entry["pip"] for entry in dependencies if isinstance(entry, dict)]
+    (python,) = [entry for entry in dependencies if str(entry).startswith("python=")]
+    problems = unmet(project, locked)
 
     for name in pins(no_deps.splitlines()):
         if name in locked:
@@ -63,10 +70,10 @@ def disagreements(pyproject: str, lock: str, no_deps: str, environment: str) -> 
             problems.append(f"environment.yml lacks {line}")
 
     version = python.removeprefix("python=")
-    if version not in SpecifierSet(project["requires-python"]):
-        problems.append(
-            f"environment.yml has Python {version}, outside {project['requires-python']}"
-        )
+    if not supported([int(part) for part in version.split(".")]):
+        problems.append(f"environment.yml has Python {version}, for which there is no lock")
+    if project["requires-python"] != f">={dotted(OLDEST)}":
+        problems.append(f"pyproject.toml wants Python {project['requires-python']}")
     return problems
 
 
@@ -85,6 +92,12 @@ def test_the_four_files_agree(files):
     assert disagreements(**files) == []
 
 
+def test_the_package_the_code_and_the_citation_have_one_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert rfteach.__version__ == version
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == version
+
+
 def test_what_is_installed_without_its_requirements_imports():
     """The part of it that we use, from which the losses come."""
     from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
@@ -101,6 +114,8 @@ def test_what_is_installed_without_its_requirements_imports():
         ("no_deps", "torchcfm==", "torch==", "both locks have torch"),
         ("environment", "requirements-no-deps.lock", "", "how to install requirements-no-deps"),
         ("environment", "python=3.11", "python=3.10", "environment.yml has Python 3.10"),
+        ("environment", "python=3.11", "python=3.14", "environment.yml has Python 3.14"),
+        ("pyproject", '">=3.11"', '">=3.11,<3.14"', "pyproject.toml wants Python >=3.11,<3.14"),
         ("environment", "- nbval==", "- nb==", "environment.yml does not name nbval"),
         ("environment", "- -r requirements.lock", "", "lacks -r requirements.lock"),
         ("environment", "- -e .", "", "lacks -e ."),
