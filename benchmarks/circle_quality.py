@@ -1,6 +1,6 @@
 """How good the default recipe is on Circle, and what it costs.
 
-    python benchmarks/circle_quality.py
+    python -m benchmarks.circle_quality
 
 Quality is the 2-Wasserstein distance of 2,000 samples (100 Euler steps) to 2,000 true points, over
 the floor: the same distance between two true samples. One draw of either wanders by a third, so

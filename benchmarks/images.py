@@ -1,6 +1,6 @@
 """How fast the networks of chapter 9 train, and what share of the device that is.
 
-    PYTHONPATH=. python benchmarks/images.py [--batch 512] [--channels 32 64 96]
+    python -m benchmarks.images [--batch 512] [--channels 32 64 96]
 
 Prints images a second for a training step (forward, backward, optimizer) as a table: in single
 precision and in bf16, eager and compiled. On a GPU compiled is with CUDA graphs; on a CPU it takes
@@ -16,7 +16,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 import rfteach as rf
-from scripts import weights
+from scripts.train.job import device_name
 
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
@@ -50,6 +50,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=50 if GPU else 5)
     parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=GPU)
     options = parser.parse_args()
+    torch.backends.cudnn.allow_tf32 = False  # single precision is just that
     images, labels = rf.fashion()
     rows = torch.arange(options.batch) % len(images)
     x1, labels = images[rows].to(DEVICE), labels[rows].to(DEVICE)
@@ -58,7 +59,7 @@ def main() -> None:
     products = {"single precision": limit(torch.float32), "bf16": limit(torch.bfloat16)}
     best = max(products.values())
     found = ", ".join(f"{name} {rate / 1e12:.2f} TFLOP/s" for name, rate in products.items())
-    print(f"{weights.device_name()}; products of matrices: {found}")
+    print(f"{device_name()}; products of matrices: {found}")
     print(f"channels {options.channels}, batch {options.batch}\n")
     print("| step | images/s | share of the product |\n| --- | ---: | ---: |")
     ways = [(False, False, False), (False, False, True)]  # bf16, channels last, compiled
@@ -76,7 +77,7 @@ def main() -> None:
 
         def step(velocity=velocity, optimizer=optimizer, bf16=bf16):
             with torch.autocast(DEVICE, dtype=torch.bfloat16, enabled=bf16):
-                loss = rf.velocity_matching_loss(rf.given(velocity, labels), x0, x1, t)
+                loss = rf.velocity_matching_loss(rf.with_condition(velocity, labels), x0, x1, t)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,6 +1,6 @@
 """How long `import rfteach` takes, held against `import torch` alone.
 
-    python benchmarks/import_time.py
+    python -m benchmarks.import_time
 
 Each import happens in a fresh interpreter; the two take turns, so that a drift of the machine's
 speed hits both.

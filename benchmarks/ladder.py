@@ -1,6 +1,6 @@
-"""The ladder of chapter 6 over many seeds: python benchmarks/ladder.py writes rfteach/ladder.json.
+"""Record the ladder of chapter 6 over many seeds, in rfteach/_shipped/ladder.json.
 
-    python benchmarks/ladder.py
+    python -m benchmarks.ladder
 
 The code that trains and measures is the chapter's own: its cells of these names are executed here.
 The chapter itself runs one more seed and holds it against this record. Seeds run in two processes.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CHAPTER = ROOT / "book" / "06_one_step.ipynb"
-RECORD = ROOT / "rfteach" / "ladder.json"
+RECORD = ROOT / "rfteach" / "_shipped" / "ladder.json"
 CELLS = ["setup", "ladder-training", "ladder-measure"]
 SEEDS = range(1, 25)
 
@@ -59,7 +59,7 @@ if __name__ == "__main__":
     names = next(iter(runs.values()))[0].keys()
     record = {
         "what": "mean 2-Wasserstein distance to the data after N Euler steps, chapter 6",
-        "made_by": "python benchmarks/ladder.py",
+        "made_by": "python -m benchmarks.ladder",
         "code": fingerprint(),
         "seeds": list(SEEDS),
         "steps": chapter_names()["STEPS"],

@@ -1,6 +1,6 @@
 """Which learning rate suits Rectified Flow and DDPM in chapter 8: neither shall be handicapped.
 
-    PYTHONPATH=. python benchmarks/learning_rates.py
+    python -m benchmarks.learning_rates
 
 Trains each on the moons at four learning rates and two seeds, all else as in the chapter, and
 prints the Wasserstein distance of its samples to the data: Euler's method and DDIM, 50 steps. Takes
@@ -37,17 +37,18 @@ def trained(loss, rate: float, seed: int) -> rf.VelocityMLP:
     return network
 
 
-methods = {"Rectified Flow": (rf.velocity_matching_loss, rf.euler)}
-for name in ("linear", "cosine"):
-    schedule = rf.NoiseSchedule(name)
-    methods[f"DDPM, {name}"] = (
-        functools.partial(rf.noise_matching_loss, schedule=schedule),
-        functools.partial(rf.ddim, schedule=schedule),
-    )
-print("W2 in thousandths  " + "".join(f"{rate:>8g}" for rate in RATES))
-for name, (loss, sampler) in methods.items():
-    row = []
-    for rate in RATES:
-        networks = [trained(loss, rate, seed) for seed in SEEDS]
-        row.append(sum(distance(functools.partial(sampler, n)) for n in networks) / len(SEEDS))
-    print(f"{name:19s}" + "".join(f"{1000 * d:8.0f}" for d in row))
+if __name__ == "__main__":
+    methods = {"Rectified Flow": (rf.velocity_matching_loss, rf.euler)}
+    for name in ("linear", "cosine"):
+        schedule = rf.NoiseSchedule(name)
+        methods[f"DDPM, {name}"] = (
+            functools.partial(rf.noise_matching_loss, schedule=schedule),
+            functools.partial(rf.ddim, schedule=schedule),
+        )
+    print("W2 in thousandths  " + "".join(f"{rate:>8g}" for rate in RATES))
+    for name, (loss, sampler) in methods.items():
+        row = []
+        for rate in RATES:
+            networks = [trained(loss, rate, seed) for seed in SEEDS]
+            row.append(sum(distance(functools.partial(sampler, n)) for n in networks) / len(SEEDS))
+        print(f"{name:19s}" + "".join(f"{1000 * d:8.0f}" for d in row))

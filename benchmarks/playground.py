@@ -1,6 +1,6 @@
-"""What the playground costs in the browser: python benchmarks/playground.py
+"""What the playground costs in the browser: python -m benchmarks.playground
 
-    python benchmarks/playground.py
+    python -m benchmarks.playground
 
 Needs the built book (`make book`) and Chromium, which runs headless and without a GPU. Prints the
 milliseconds a step for 2,000 particles, the largest error of the end points against torch, frames
@@ -17,10 +17,10 @@ import torch
 from playwright.sync_api import Browser, Page, sync_playwright
 
 import rfteach as rf
-from rfteach.playground.front_end import esm
-from rfteach.playground.packing import pack_network
+from rfteach._widgets.front_end import esm
+from rfteach._widgets.packing import pack_network
+from scripts.built_book import Site
 from scripts.find_chromium import find_chromium
-from tests.site.site_checks import Site
 
 BUILT = Path(__file__).parents[1] / "_build" / "html"
 FLAGS = ["--no-sandbox", "--disable-gpu"]

@@ -1,6 +1,6 @@
 """How long a chapter takes its reader: in a plain environment, alone and beside a busy program.
 
-    python benchmarks/reader.py [CHAPTER ...]
+    python -m benchmarks.reader [CHAPTER ...]
 
 Each is run by `jupyter nbconvert --execute`: with the environment variables that the build sets,
 without them as in JupyterLab, and so once more while another program keeps one core busy. The goal

@@ -1,6 +1,6 @@
 """From nothing to a flow that samples in one step: how good, and how much CPU time.
 
-    python benchmarks/reflow.py
+    python -m benchmarks.reflow
 
 Trains 1-RF with the default recipe, then one round of Reflow; compares one step of 2-RF with 100
 steps of 1-RF, by the 2-Wasserstein distance of 2,000 samples to 2,000 true points. One draw of it

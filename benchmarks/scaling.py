@@ -1,6 +1,6 @@
 """How fast `rf.train` is when several processes share the batch: first one process, then two.
 
-    PYTHONPATH=. python benchmarks/scaling.py
+    python -m benchmarks.scaling
     PYTHONPATH=. accelerate launch --multi_gpu --num_processes 2 --num_machines 1 \\
         --mixed_precision no --dynamo_backend no --main_process_port 0 benchmarks/scaling.py
 
@@ -17,7 +17,7 @@ import torch
 from accelerate import Accelerator
 
 import rfteach as rf
-from scripts import weights
+from scripts.train.job import device_name
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 96])
     parser.add_argument("--steps", type=int, default=100 if gpu else 10)
     options = parser.parse_args()
+    torch.backends.cudnn.allow_tf32 = False  # single precision is just that
     accelerator = Accelerator(cpu=not gpu)
     images, labels = (rows.to(accelerator.device) for rows in rf.fashion())
     coupling = rf.ConditionalCoupling(rf.Gaussian(1, 28, 28), images, labels)
@@ -45,7 +46,7 @@ def main() -> None:
     )
     took = torch.tensor(ends).diff()[3:].median().item()  # the first three steps warm up
     accelerator.print(
-        f"{accelerator.num_processes} x {weights.device_name()}, batch {options.batch}, precision "
+        f"{accelerator.num_processes} x {device_name()}, batch {options.batch}, precision "
         f"{accelerator.mixed_precision}: {options.batch / took:.0f} images/s"
     )
     accelerator.end_training()

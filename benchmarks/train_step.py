@@ -1,6 +1,6 @@
 """What `train` costs above the bare eight-line loop: CPU time per step, one thread.
 
-    python benchmarks/train_step.py
+    python -m benchmarks.train_step
 
 Both train the same network (width 128, depth 3) on Circle at batch 1024, in turn, so that a drift
 of the machine's speed hits both. The bare loop is given the fused Adam too, so that the ratio shows

@@ -13,179 +13,142 @@ The whole method in the reader's hands::
     samples = rf.euler(second, noise.sample(2000), steps=1).end
 
 Points have shape (batch, *event), times (batch,). t = 0 is the source and t = 1 the data.
+
+Every public name stands below, each beside the file that it lives in. `rfteach.figures` draws, and
+`rfteach.exercises` checks the book's exercises.
 """
 
-from rfteach.captions import CaptionCoupling, captions_of, tokenize
-from rfteach.checkpoints import CheckpointError
-from rfteach.costs import ReflowCost, count_operations
-from rfteach.couplings import (
-    ConditionalCoupling,
-    Coupling,
-    IndependentCoupling,
-    MinibatchOTCoupling,
-    PairedCoupling,
-)
-from rfteach.diffusion import NoiseSchedule, ddim, ddpm, noise_matching_loss
-from rfteach.distances import energy_distance, wasserstein2
-from rfteach.distillation import distill, start_times
-from rfteach.distributions import (
-    Checkerboard,
-    Circle,
-    Distribution,
-    EightGaussians,
-    Empirical,
-    Gaussian,
-    GaussianMixture,
-    Moons,
-)
-from rfteach.exact import mixture_velocity
-from rfteach.fid import (
-    ImageClassifier,
-    Moments,
-    feature_fid,
-    features_of,
-    frechet_distance,
-    moments,
-)
-from rfteach.gaussian_paths import (
-    STRAIGHT,
-    TRIGONOMETRIC,
-    GaussianPath,
-    convert_velocity,
-    noise_from_velocity,
-    velocity_from_noise,
-)
-from rfteach.guidance import guided
-from rfteach.image_folder import image_folder
-from rfteach.images import digits, fashion
-from rfteach.interpolation import interpolate, velocity_target
-from rfteach.losses import (
-    Loss,
-    Velocity,
-    feature_loss,
-    given,
-    pseudo_huber_loss,
-    velocity_matching_loss,
-)
-from rfteach.metrics import (
-    conditional_variance,
-    path_crossings,
-    relative_transport_cost,
-    squared_norm,
-    straightness,
-    transport_cost,
-)
-from rfteach.mmdit import MMDiTVelocity
-from rfteach.networks import VelocityMLP
-from rfteach.playground import crossing, playground, retrain
-from rfteach.pretrained import fashion_classifier, manifest, pretrained
-from rfteach.reflow import FixedStepSolver, flow_coupling, reflow
-from rfteach.sd3 import sd3_from_velocity, velocity_from_sd3
-from rfteach.shards import ShardedCoupling, sharded_flow_coupling
-from rfteach.solvers import CountedVelocity, Trajectory, dopri5, euler, heun, rk4
-from rfteach.times import (
-    TimeSampler,
-    logit_normal_times,
-    mode_times,
-    shift_times,
-    stratified_times,
-    u_shaped_times,
-    uniform_times,
-)
-from rfteach.training import NonFiniteLossError, TrainingRun, train
-from rfteach.unet import UNetVelocity
+from importlib import metadata as _metadata
 
-__version__ = "0.1.0"
+from rfteach._couplings import (
+    ConditionalCoupling as ConditionalCoupling,
+    Coupling as Coupling,
+    IndependentCoupling as IndependentCoupling,
+    MinibatchOTCoupling as MinibatchOTCoupling,
+    PairedCoupling as PairedCoupling,
+)
+from rfteach._data.captions import (
+    CAPTION_VOCABULARY as CAPTION_VOCABULARY,
+    CaptionCoupling as CaptionCoupling,
+    fashion_captions as fashion_captions,
+    tokenize_captions as tokenize_captions,
+)
+from rfteach._data.folder import image_folder as image_folder
+from rfteach._data.images import (
+    FASHION_CLASSES as FASHION_CLASSES,
+    digits as digits,
+    fashion as fashion,
+)
+from rfteach._distillation import distill as distill
+from rfteach._distributions import (
+    Checkerboard as Checkerboard,
+    Circle as Circle,
+    Distribution as Distribution,
+    EightGaussians as EightGaussians,
+    Empirical as Empirical,
+    Gaussian as Gaussian,
+    GaussianMixture as GaussianMixture,
+    Moons as Moons,
+)
+from rfteach._exact import mixture_velocity as mixture_velocity
+from rfteach._guidance import guided as guided
+from rfteach._interpolation import interpolate as interpolate, velocity_target as velocity_target
+from rfteach._losses import (
+    Loss as Loss,
+    feature_loss as feature_loss,
+    pseudo_huber_loss as pseudo_huber_loss,
+    velocity_matching_loss as velocity_matching_loss,
+)
+from rfteach._measures import transfer_metrics as transfer_metrics
+from rfteach._measures.distances import (
+    energy_distance as energy_distance,
+    wasserstein2 as wasserstein2,
+)
+from rfteach._measures.flows import (
+    conditional_variance as conditional_variance,
+    path_crossings as path_crossings,
+    relative_transport_cost as relative_transport_cost,
+    squared_norm as squared_norm,
+    straightness as straightness,
+    transport_cost as transport_cost,
+)
+from rfteach._measures.frechet import (
+    FeatureMoments as FeatureMoments,
+    feature_fid as feature_fid,
+    feature_moments as feature_moments,
+    features_of as features_of,
+    frechet_distance as frechet_distance,
+)
+from rfteach._networks.classifier import ImageClassifier as ImageClassifier
+from rfteach._networks.mlp import VelocityMLP as VelocityMLP
+from rfteach._networks.mmdit import MMDiTVelocity as MMDiTVelocity
+from rfteach._networks.unet import UNetVelocity as UNetVelocity
+from rfteach._paths.diffusion import (
+    NoiseSchedule as NoiseSchedule,
+    ddim as ddim,
+    ddpm as ddpm,
+    noise_matching_loss as noise_matching_loss,
+)
+from rfteach._paths.gaussian import (
+    STRAIGHT as STRAIGHT,
+    TRIGONOMETRIC as TRIGONOMETRIC,
+    GaussianPath as GaussianPath,
+    convert_velocity as convert_velocity,
+    noise_from_velocity as noise_from_velocity,
+    velocity_from_noise as velocity_from_noise,
+)
+from rfteach._paths.sd3 import (
+    sd3_from_velocity as sd3_from_velocity,
+    velocity_from_sd3 as velocity_from_sd3,
+)
+from rfteach._reflow import (
+    FixedStepSolver as FixedStepSolver,
+    flow_coupling as flow_coupling,
+    reflow as reflow,
+)
+from rfteach._runs.costs import ReflowCost as ReflowCost, count_operations as count_operations
+from rfteach._runs.tensors import CheckpointError as CheckpointError
+from rfteach._shards import (
+    ShardedCoupling as ShardedCoupling,
+    sharded_flow_coupling as sharded_flow_coupling,
+)
+from rfteach._shipped.pretrained import (
+    WEIGHTS_FOLDER as WEIGHTS_FOLDER,
+    fashion_classifier as fashion_classifier,
+    pretrained as pretrained,
+    weights_manifest as weights_manifest,
+)
+from rfteach._solvers import (
+    Trajectory as Trajectory,
+    dopri5 as dopri5,
+    euler as euler,
+    heun as heun,
+    rk4 as rk4,
+)
+from rfteach._times import (
+    TimeSampler as TimeSampler,
+    logit_normal_times as logit_normal_times,
+    mode_times as mode_times,
+    shift_times as shift_times,
+    stratified_times as stratified_times,
+    u_shaped_times as u_shaped_times,
+    uniform_times as uniform_times,
+    zero_times as zero_times,
+)
+from rfteach._training import (
+    NonFiniteLossError as NonFiniteLossError,
+    TrainingRun as TrainingRun,
+    train as train,
+)
+from rfteach._velocity import (
+    ConditionalVelocity as ConditionalVelocity,
+    CountedVelocity as CountedVelocity,
+    Velocity as Velocity,
+    with_condition as with_condition,
+)
+from rfteach._widgets import crossing as crossing, playground as playground, retrain as retrain
 
-__all__ = [
-    "CaptionCoupling",
-    "Checkerboard",
-    "CheckpointError",
-    "Circle",
-    "ConditionalCoupling",
-    "CountedVelocity",
-    "Coupling",
-    "Distribution",
-    "EightGaussians",
-    "Empirical",
-    "FixedStepSolver",
-    "Gaussian",
-    "GaussianMixture",
-    "GaussianPath",
-    "ImageClassifier",
-    "IndependentCoupling",
-    "Loss",
-    "MMDiTVelocity",
-    "MinibatchOTCoupling",
-    "Moments",
-    "Moons",
-    "NoiseSchedule",
-    "NonFiniteLossError",
-    "PairedCoupling",
-    "ReflowCost",
-    "STRAIGHT",
-    "ShardedCoupling",
-    "TRIGONOMETRIC",
-    "TimeSampler",
-    "TrainingRun",
-    "Trajectory",
-    "UNetVelocity",
-    "Velocity",
-    "VelocityMLP",
-    "captions_of",
-    "conditional_variance",
-    "convert_velocity",
-    "count_operations",
-    "crossing",
-    "ddim",
-    "ddpm",
-    "digits",
-    "distill",
-    "dopri5",
-    "energy_distance",
-    "euler",
-    "fashion",
-    "fashion_classifier",
-    "feature_fid",
-    "feature_loss",
-    "features_of",
-    "flow_coupling",
-    "frechet_distance",
-    "given",
-    "guided",
-    "heun",
-    "image_folder",
-    "interpolate",
-    "logit_normal_times",
-    "manifest",
-    "mixture_velocity",
-    "mode_times",
-    "moments",
-    "noise_from_velocity",
-    "noise_matching_loss",
-    "path_crossings",
-    "playground",
-    "pretrained",
-    "pseudo_huber_loss",
-    "reflow",
-    "relative_transport_cost",
-    "retrain",
-    "rk4",
-    "sd3_from_velocity",
-    "sharded_flow_coupling",
-    "shift_times",
-    "squared_norm",
-    "start_times",
-    "straightness",
-    "stratified_times",
-    "tokenize",
-    "train",
-    "transport_cost",
-    "u_shaped_times",
-    "uniform_times",
-    "velocity_from_noise",
-    "velocity_from_sd3",
-    "velocity_matching_loss",
-    "velocity_target",
-    "wasserstein2",
-]
+try:
+    __version__ = _metadata.version("rfteach")
+except _metadata.PackageNotFoundError:  # a copy of the files that was not installed
+    __version__ = "0+unknown"

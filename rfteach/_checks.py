@@ -2,29 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
-from types import ModuleType
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-EXTRAS = {
-    "ot": ("POT", "metrics"),
-    "scipy.spatial": ("scipy", "metrics"),
-    "torchdiffeq": ("torchdiffeq", "solvers"),
-    "anywidget": ("anywidget", "widgets"),
-    "ipywidgets": ("ipywidgets", "widgets"),
-    "diffusers": ("diffusers", "diffusion"),
-    "transformers": ("transformers", "sd3"),
-    "sklearn.datasets": ("scikit-learn", "images"),
-    "PIL.Image": ("pillow", "images"),
-    "PIL.ImageOps": ("pillow", "images"),
-    "torchvision.datasets": ("torchvision", None),  # for a download only; not in the lock
-}
 
 
 def check_real(name: str, values: Tensor) -> None:
@@ -158,52 +137,9 @@ def check_conditions(condition: Tensor | None, size: int) -> None:
         raise ValueError(f"{len(condition)} conditions for size = {size} pairs; pass one for each")
 
 
-def check_one_device(accelerator: Accelerator, device: torch.device | str | None) -> None:
-    """Raise when there is an accelerator and a device was asked for besides."""
-    if device is not None:
-        raise ValueError(
-            f"device = {device!r}, but the accelerator chooses the device ({accelerator.device}); "
-            f"pass one of the two"
-        )
-
-
-def check_accelerator(
-    accelerator: Accelerator, device: torch.device | str | None, batch_size: int
-) -> None:
-    """Raise unless the accelerator suits `train`, its batch, and no other device was asked for."""
-    check_one_device(accelerator, device)
-    if accelerator.scaler is not None:
-        raise ValueError("fp16 needs a scaled loss, which train does not do; use bf16")
-    if accelerator.distributed_type in ("FSDP", "DEEPSPEED", "MEGATRON_LM"):
-        raise ValueError(
-            f"the accelerator shares out the weights ({accelerator.distributed_type.value}), but "
-            f"train keeps all of them in each process; start it with: accelerate launch --multi_gpu"
-        )
-    processes, parts = accelerator.num_processes, accelerator.gradient_accumulation_steps
-    if batch_size % (processes * parts):
-        above = batch_size + -batch_size % (processes * parts)
-        raise ValueError(
-            f"batch_size = {batch_size} is that of all processes together, and does not divide "
-            f"into {processes} processes times {parts} parts (gradient_accumulation_steps); take a "
-            f"multiple of {processes * parts}, such as {above}"
-        )
-
-
 def check_count(name: str, value: int) -> None:
     """Raise unless `value` is an integer of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an integer, not {value!r}; pass an int")
     if value < 1:
         raise ValueError(f"{name} = {value}, but it must be at least 1")
-
-
-def optional(module: str) -> ModuleType:
-    """Import a library that only some of the functions need, or say how to install it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        package, extra = EXTRAS[module]
-        install = f'"rfteach[{extra}]"' if extra else package
-        raise ImportError(
-            f"this function needs {package}, which is not installed; run: pip install {install}"
-        ) from error

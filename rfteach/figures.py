@@ -16,8 +16,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from rfteach.losses import Velocity
-from rfteach.solvers import Trajectory
+from rfteach._solvers import Trajectory
+from rfteach._velocity import Velocity
 
 COLORS = {
     "source": "#56B4E9",  # sky blue

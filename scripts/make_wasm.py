@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wasmtime import wat2wasm
 
-SOURCE = Path(__file__).parents[1] / "rfteach" / "playground" / "front" / "layer.wat"
+SOURCE = Path(__file__).parents[1] / "rfteach" / "_widgets" / "front" / "layer.wat"
 MODULE = SOURCE.with_name("layer_wasm.js")
 
 

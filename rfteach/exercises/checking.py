@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import rfteach.exercises
-from rfteach.exercises import record as records
-from rfteach.exercises.answers import Draw, NotAttempted, Right, Wrong, described
+from rfteach.exercises import chapters, record as records
 from rfteach.exercises.limits import TimeLimitExceeded, run_within
+from rfteach.exercises.tools.answers import Draw, NotAttempted, Right, Wrong, described
 from rfteach.exercises.verdict import Picture, Verdict
 
 TIME_LIMIT = 60.0  # seconds for one check; the slowest takes about 5
@@ -58,9 +57,8 @@ def exercise(number: str, title: str, kind: str) -> Callable[[Callable], Callabl
 
 def exercises() -> dict[str, Exercise]:
     """Return all exercises of the book in order, by number."""
-    for module in pkgutil.iter_modules(rfteach.exercises.__path__):
-        if module.name.startswith("ch"):
-            importlib.import_module(f"rfteach.exercises.{module.name}")
+    for chapter in pkgutil.iter_modules(chapters.__path__):
+        importlib.import_module(f"{chapters.__name__}.{chapter.name}")
     order = sorted(_REGISTRY, key=lambda number: [int(part) for part in number.split(".")])
     return {number: _REGISTRY[number] for number in order}
 

@@ -47,8 +47,8 @@ def run_within(seconds: float, work: Callable[[], T]) -> T:
 
     with torch.random.fork_rng(devices=_indices(device)):
         torch.set_default_dtype(torch.float32)
+        worker = threading.Thread(target=target, daemon=True)
         try:
-            worker = threading.Thread(target=target, daemon=True)
             worker.start()
             done.wait(seconds)  # not `join`: interrupted by Ctrl-C, it takes the thread for ended
         finally:

@@ -1,30 +1,23 @@
 """What rfteach says when it is given something wrong.
 
-Here rfteach is imported as a reader imports it, without the run-time check of annotations that
-tests/unit installs: that check would speak before our own messages do.
+Here rfteach is imported as a reader imports it, without the run-time check of annotations that all
+other tests have: it would speak before our own messages do. So these tests have a run of their own,
+with PYTEST_ADDOPTS=--jaxtyping-packages= as in the Makefile, and are left out of any other.
 """
 
 import re
-import sys
 
 import pytest
 import torch
 
 import rfteach as rf
 
-if "typechecker" in sys.modules:
-    raise pytest.UsageError(
-        "run tests/bad_input in a process of its own: tests/unit has already imported rfteach "
-        "with its annotations checked"
-    )
-
 torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def unchecked(request):
-    """Make sure that the tests got rfteach without the checks, whatever folders ran with them."""
-    assert request.module.rf is rf, "run tests/bad_input in a process of its own"
+def pytest_ignore_collect(config):
+    """Leave these tests out where annotations are checked."""
+    return True if config.option.jaxtyping_packages else None
 
 
 GOOD = rf.IndependentCoupling(rf.Gaussian(2), rf.Circle())

@@ -7,22 +7,22 @@ import rfteach as rf
 @pytest.mark.parametrize("label", [-1, 10])
 def test_a_label_without_captions(label, says):
     with says(ValueError, f"label = {label}", "0 to 9"):
-        rf.captions_of(label)
+        rf.fashion_captions(label)
 
 
 def test_a_word_that_was_never_read(says):
     with says(ValueError, "'hat'", "is in no caption", "ankle, background, bag"):
-        rf.tokenize(["a bag", "a hat"])
+        rf.tokenize_captions(["a bag", "a hat"])
 
 
 def test_too_many_words(says):
     with says(ValueError, "13 words", "at most 12"):
-        rf.tokenize(["a bag", " ".join(["a"] * 13)])
+        rf.tokenize_captions(["a bag", " ".join(["a"] * 13)])
 
 
 def test_one_text_in_place_of_a_list(says):
-    with says(TypeError, "one text", "tokenize(['a bag'])"):
-        rf.tokenize("a bag")
+    with says(TypeError, "one text", "tokenize_captions(['a bag'])"):
+        rf.tokenize_captions("a bag")
 
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])

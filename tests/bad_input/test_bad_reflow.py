@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import rfteach as rf
-from rfteach.couplings import PAIRS_FORMAT
+from rfteach._couplings import PAIRS_FORMAT
 
 NAN, INF = float("nan"), float("inf")
 NOISE = rf.Gaussian(2)

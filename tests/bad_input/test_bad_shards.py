@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 
 import rfteach as rf
-from rfteach.shards import shard_name
+from rfteach._shards import shard_name
 
 NOISE = rf.Gaussian(2)
 AGAIN = "call sharded_flow_coupling again"

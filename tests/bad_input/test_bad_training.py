@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import rfteach as rf
-from rfteach.checkpoints import FORMAT
+from rfteach._runs.saved_run import FORMAT
 
 NAN, INF = float("nan"), float("inf")
 quick_train = functools.partial(rf.train, batch_size=16, progress=False)

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach.transfer_metrics import coarse, kept, nearest, spread
+from rfteach._measures.transfer_metrics import coarse, kept, nearest, spread
 
 
 def test_coarse_needs_images():

@@ -93,7 +93,7 @@ print(shown["energy distance"], rf.energy_distance(end, play.target))"""
 
 def test_training_again(open_notebook):
     control = """\
-from rfteach.playground.retrain import retrain
+from rfteach._widgets.retrain import retrain
 
 control = retrain(rf.Gaussian(2), rf.Moons())
 control"""

@@ -9,7 +9,7 @@ from site_checks import visit
 from widget_pages import widget_page
 
 import rfteach as rf
-from rfteach.playground.crossing import crossing
+from rfteach._widgets.crossing import crossing
 
 CASES = [  # starts, ends, blur, time
     ([[-1.0, -1.0], [-1.0, 1.0]], [[1.0, 1.0], [1.0, -1.0]], 0.2, 0.5),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from site_checks import LARGEST_PAGE, LARGEST_WIDGETS, Site, visit
+from site_checks import LARGEST_PAGE, LARGEST_WIDGETS, visit
+
+from scripts.built_book import Site
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"

@@ -6,7 +6,9 @@ import struct
 import zlib
 
 import pytest
-from site_checks import LARGEST_PAGE, Site, visit
+from site_checks import LARGEST_PAGE, visit
+
+from scripts.built_book import Site
 
 HEAD = """<html lang="en"><head><title>A page</title>
 <meta name="viewport" content="width=device-width"></head>"""

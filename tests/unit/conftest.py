@@ -1,9 +1,4 @@
-"""Unit tests run with every jaxtyping annotation of rfteach checked by beartype.
-
-In a plain `pytest tests`, the folders before this one have imported rfteach as it is, and keep
-it: tests/bad_input tests our own messages, which the checks would forestall. From here on an import
-gives a second copy, with the checks.
-"""
+"""Unit tests, with every annotation of rfteach checked (see addopts in pyproject.toml)."""
 
 import os
 import subprocess
@@ -13,13 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
-from jaxtyping import install_import_hook
 
 ROOT = Path(__file__).parents[2]
 
-for name in [name for name in sys.modules if name.split(".")[0] == "rfteach"]:
-    del sys.modules[name]
-install_import_hook("rfteach", "typechecker.check")
 torch.set_num_threads(1)
 os.environ.pop("TQDM_DISABLE", None)  # read when tqdm is imported; the bar is tested here
 settings.register_profile("reproducible", derandomize=True, deadline=None)

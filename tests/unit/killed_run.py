@@ -10,7 +10,6 @@ import signal
 import sys
 
 import torch
-import torch._dynamo  # which optimizers import; here it is done once for all runs
 
 import rfteach as rf
 

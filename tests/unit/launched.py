@@ -14,7 +14,6 @@ import sys
 from pathlib import Path
 
 import torch
-import torch._dynamo  # which optimizers import; here it is done once, before the fork
 from accelerate import Accelerator, debug_launcher
 from accelerate.state import AcceleratorState
 from safetensors.torch import save_file

@@ -2,8 +2,8 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach.captions import LENGTH, NAMES, SENTENCES, VOCABULARY
-from rfteach.images import CLASSES
+from rfteach._data.captions import CAPTION_VOCABULARY, LENGTH, NAMES, SENTENCES
+from rfteach._data.images import FASHION_CLASSES
 
 
 def labeled(n=30):
@@ -14,7 +14,7 @@ def labeled(n=30):
 def test_every_label_has_captions_to_train_on_and_others_to_test():
     seen, unseen = set(), set()
     for label in range(10):
-        train, test = rf.captions_of(label), rf.captions_of(label, unseen=True)
+        train, test = rf.fashion_captions(label), rf.fashion_captions(label, unseen=True)
         assert (len(train), len(test)) == (17, 4)
         assert len({*train, *test}) == len(NAMES[label]) * len(SENTENCES) == 21
         seen |= set(train)
@@ -26,9 +26,9 @@ def test_every_label_has_captions_to_train_on_and_others_to_test():
 def test_what_is_kept_back_has_no_new_word_and_no_new_sentence():
     """Only the combination is new."""
     for label in range(10):
-        names = [any(name in text for text in rf.captions_of(label)) for name in NAMES[label]]
+        names = [any(name in text for text in rf.fashion_captions(label)) for name in NAMES[label]]
         assert all(names)
-    texts = {text for label in range(10) for text in rf.captions_of(label)}
+    texts = {text for label in range(10) for text in rf.fashion_captions(label)}
     for sentence in SENTENCES:
         start, end = sentence.split("{}")
         assert any(text.startswith(start) and text.endswith(end) for text in texts)
@@ -36,27 +36,31 @@ def test_what_is_kept_back_has_no_new_word_and_no_new_sentence():
 
 @pytest.mark.parametrize("label", range(10))
 def test_the_names_are_those_of_the_classes(label):
-    """In the order of rfteach.images.CLASSES."""
-    assert any(CLASSES[label].lower() in text.lower() for text in rf.captions_of(label))
+    """In the order of rfteach._data.images.FASHION_CLASSES."""
+    name = FASHION_CLASSES[label].lower()
+    assert any(name in text.lower() for text in rf.fashion_captions(label))
 
 
 def test_words_become_numbers():
-    rows = rf.tokenize(["a Sneaker, side view!", "", "T-shirt"])
+    rows = rf.tokenize_captions(["a Sneaker, side view!", "", "T-shirt"])
     assert rows.shape == (3, LENGTH) and rows.dtype == torch.long
-    words = [VOCABULARY[number - 1] for number in rows[0] if number]
+    words = [CAPTION_VOCABULARY[number - 1] for number in rows[0] if number]
     assert words == ["a", "sneaker", "side", "view"]
     assert (rows[0, 4:] == 0).all() and (rows[1] == 0).all()
-    assert VOCABULARY[rows[2, 0] - 1] == "t-shirt"
-    assert rf.tokenize([]).shape == (0, LENGTH)
+    assert CAPTION_VOCABULARY[rows[2, 0] - 1] == "t-shirt"
+    assert rf.tokenize_captions([]).shape == (0, LENGTH)
 
 
 def test_every_caption_can_be_read():
     texts = [
-        t for label in range(10) for u in (False, True) for t in rf.captions_of(label, unseen=u)
+        t
+        for label in range(10)
+        for u in (False, True)
+        for t in rf.fashion_captions(label, unseen=u)
     ]
-    rows = rf.tokenize(texts)
+    rows = rf.tokenize_captions(texts)
     assert len({tuple(row.tolist()) for row in rows}) == len(texts)
-    assert rows.max() == len(VOCABULARY)
+    assert rows.max() == len(CAPTION_VOCABULARY)
 
 
 def test_the_coupling_gives_captions_of_the_label():
@@ -66,7 +70,9 @@ def test_the_coupling_gives_captions_of_the_label():
     )
     for label in range(10):
         rows = {tuple(row.tolist()) for row in tokens[x1[:, 0].long() % 10 == label]}
-        assert rows == {tuple(row.tolist()) for row in rf.tokenize(rf.captions_of(label))}
+        assert rows == {
+            tuple(row.tolist()) for row in rf.tokenize_captions(rf.fashion_captions(label))
+        }
 
 
 @pytest.mark.parametrize("drop", [0.0, 0.1, 1.0])

@@ -6,14 +6,16 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach.checkpoints import (
-    fingerprint,
-    function_name,
+from rfteach._runs.saved_run import (
     load_checkpoint,
-    load_tensors,
     optimizer_tensors,
     restore_optimizer,
     save_checkpoint,
+)
+from rfteach._runs.tensors import (
+    fingerprint,
+    function_name,
+    load_tensors,
     save_tensors,
 )
 
@@ -71,7 +73,7 @@ def test_a_crash_while_saving_leaves_the_previous_file(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("rfteach.checkpoints.save_file", crash)
+        patch.setattr("rfteach._runs.tensors.save_file", crash)
         save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)
     assert load_checkpoint(path, SETTINGS)["x"].tolist() == [0, 0]
     save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)  # what was left over is no obstacle

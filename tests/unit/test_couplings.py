@@ -114,6 +114,7 @@ def test_on_a_line_each_group_is_matched_in_order():
     assert torch.equal(a.argsort(dim=1), b.argsort(dim=1))
 
 
+@pytest.mark.slow
 def test_the_cost_falls_towards_that_of_optimal_transport():
     """N(0, 1) to N(3, 4): at least 3^2 + (2 - 1)^2, and 3^2 + 1 + 2^2 for independent ends."""
     target = rf.GaussianMixture(torch.full((1, 1), 3.0), torch.tensor([2.0]))
@@ -198,7 +199,7 @@ def test_a_crash_while_saving_leaves_the_previous_pairs(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("rfteach.checkpoints.save_file", crash)
+        patch.setattr("rfteach._runs.tensors.save_file", crash)
         rf.PairedCoupling(X, X + 2).save(path)
     assert torch.equal(rf.PairedCoupling.load(path).x1, X + 1)
 

@@ -9,8 +9,8 @@ from montecarlo import assert_mean
 from traitlets import TraitError
 
 import rfteach as rf
-from rfteach.playground.crossing import crossing
-from rfteach.playground.crossing_widget import _place
+from rfteach._widgets.crossing import crossing
+from rfteach._widgets.crossing_widget import _place
 
 APART = [[-1.0, -1.0], [-0.2, 0.2]]  # the lines meet in the center, at t = 1/2 and at t = 1/6
 

@@ -144,6 +144,7 @@ def test_ddim_ends_where_the_flow_of_the_line_does(schedule, generator):
     assert (flow.end - straight).norm(dim=1).median() < 0.05
 
 
+@pytest.mark.slow
 def test_ddpm_ends_at_the_data_but_is_no_map(generator):
     eight, schedule = rf.EightGaussians(), rf.NoiseSchedule("cosine", levels=250)
     x0 = torch.randn(1000, 2, generator=generator, dtype=torch.float64)

@@ -3,8 +3,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from montecarlo import assert_mean
 from scipy import stats
 from scipy.optimize import linear_sum_assignment
@@ -94,6 +93,7 @@ def test_energy_distance_pair_by_pair():
     assert rf.energy_distance(a, b) == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_energy_distance_is_unbiased_even_for_small_samples(shift):
     """E|N(m, s^2)| = s sqrt(2/pi) exp(-m^2 / 2 s^2) + m erf(m / s sqrt 2), with s^2 = 2 here."""

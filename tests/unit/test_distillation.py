@@ -38,6 +38,7 @@ def test_it_looks_at_the_start_alone(velocity, generator):
     assert all(torch.equal(t, torch.zeros(256)) for t in velocity.times)
 
 
+@pytest.mark.slow
 def test_one_step_takes_each_point_to_the_end_of_its_pair(velocity, generator):
     x0 = torch.randn(500, 2, generator=generator)
     x1 = x0 @ A.T + B
@@ -48,6 +49,7 @@ def test_one_step_takes_each_point_to_the_end_of_its_pair(velocity, generator):
     assert run.steps == 1000 and run.losses[-1] < 1e-5 < run.losses[0]
 
 
+@pytest.mark.slow
 def test_on_independent_pairs_every_point_goes_to_the_mean_of_the_data(velocity, generator):
     """v(x0, 0) = E[X1] - x0; the loss that remains is the variance of the data."""
     means = torch.tensor([[-2.0, 0.0], [4.0, 3.0]])
@@ -64,6 +66,7 @@ def test_on_independent_pairs_every_point_goes_to_the_mean_of_the_data(velocity,
     assert run.losses[500:].mean().item() == pytest.approx(variance, rel=5 / (500 * 256) ** 0.5)
 
 
+@pytest.mark.slow
 def test_a_curved_flow_is_learned_as_one_step():
     """The pairs of a bent flow; a copy of the network that the book uses."""
     target = rf.GaussianMixture(torch.tensor([[-2.0, 0.0], [2.0, 0.0]]), torch.full((2,), 0.5))
@@ -85,7 +88,7 @@ def test_the_settings_are_those_of_train(velocity, tmp_path):
     settings = {"steps": 6, "learning_rate": 0.1, "ema_decay": 0.5, "seed": 3, "batch_size": 4}
     torch.manual_seed(0)
     by_train = Affine()
-    rf.train(by_train, pairs, time_sampler=rf.start_times, progress=False, **settings)
+    rf.train(by_train, pairs, time_sampler=rf.zero_times, progress=False, **settings)
     path = tmp_path / "run.safetensors"
     rf.distill(velocity, pairs, checkpoint=path, progress=False, **settings)
     assert torch.equal(velocity.weight, by_train.weight)
@@ -94,12 +97,12 @@ def test_the_settings_are_those_of_train(velocity, tmp_path):
 
 def test_start_times_are_zero_on_the_given_device(device):
     for place in (device, "meta"):
-        t = rf.start_times(5, device=place)
+        t = rf.zero_times(5, device=place)
         assert t.shape == (5,) and t.device.type == place
-    assert torch.equal(rf.start_times(5), torch.zeros(5))
+    assert torch.equal(rf.zero_times(5), torch.zeros(5))
 
 
 def test_start_times_draw_no_random_numbers(generator):
     before = generator.get_state()
-    rf.start_times(5, generator=generator)
+    rf.zero_times(5, generator=generator)
     assert torch.equal(generator.get_state(), before)

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from montecarlo import assert_mean, products
 from scipy.spatial import KDTree
 from scipy.stats import chisquare
@@ -16,16 +15,16 @@ N = 100_000
 
 MEANS = torch.tensor([[-1.0, 2.0], [3.0, 0.0], [0.5, -1.0]])
 STDS = torch.tensor([0.5, 0.0, 1.5])
-WEIGHTS = torch.tensor([0.2, 0.3, 0.5])
+WEIGHTS_FOLDER = torch.tensor([0.2, 0.3, 0.5])
 ARC = 2 / math.pi  # mean height of a half circle
 
 # name: (distribution, E[X], E[X X^T]), worked out by hand
 CASES = {
     "gaussian": (rf.Gaussian(2), torch.zeros(2), torch.eye(2)),
     "mixture": (
-        rf.GaussianMixture(MEANS, STDS, WEIGHTS),
-        WEIGHTS @ MEANS,
-        (WEIGHTS[:, None] * MEANS).T @ MEANS + (WEIGHTS @ STDS**2) * torch.eye(2),
+        rf.GaussianMixture(MEANS, STDS, WEIGHTS_FOLDER),
+        WEIGHTS_FOLDER @ MEANS,
+        (WEIGHTS_FOLDER[:, None] * MEANS).T @ MEANS + (WEIGHTS_FOLDER @ STDS**2) * torch.eye(2),
     ),
     "circle": (rf.Circle(noise=0.3), torch.zeros(2), (0.5 + 0.3**2) * torch.eye(2)),
     "moons": (

@@ -8,9 +8,9 @@ import rfteach as rf
 
 MEANS = torch.tensor([[-2.0, 0.0], [1.0, 1.0], [1.5, -1.0]], dtype=torch.float64)
 STDS = torch.tensor([0.5, 0.3, 0.8], dtype=torch.float64)
-WEIGHTS = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
-MIXTURE = rf.GaussianMixture(MEANS, STDS, WEIGHTS)
-POINTS = rf.GaussianMixture(MEANS, torch.zeros(3, dtype=torch.float64), WEIGHTS)
+WEIGHTS_FOLDER = torch.tensor([0.5, 0.2, 0.3], dtype=torch.float64)
+MIXTURE = rf.GaussianMixture(MEANS, STDS, WEIGHTS_FOLDER)
+POINTS = rf.GaussianMixture(MEANS, torch.zeros(3, dtype=torch.float64), WEIGHTS_FOLDER)
 
 
 def times(n: int, t: float) -> torch.Tensor:
@@ -54,7 +54,7 @@ def test_one_gaussian_follows_its_scaling_flow(t, generator):
 def test_a_finite_data_set(t, generator):
     """v = (E[X1 | X_t = x] - x) / (1 - t) with weights exp(-|x - t x_k|^2 / 2 (1-t)^2)."""
     x = torch.randn(20, 2, generator=generator, dtype=torch.float64)
-    logits = WEIGHTS.log() - torch.cdist(x, t * MEANS) ** 2 / (2 * (1 - t) ** 2)
+    logits = WEIGHTS_FOLDER.log() - torch.cdist(x, t * MEANS) ** 2 / (2 * (1 - t) ** 2)
     expected = (torch.softmax(logits, dim=1) @ MEANS - x) / (1 - t)
     torch.testing.assert_close(rf.mixture_velocity(POINTS)(x, times(20, t)), expected)
 
@@ -63,7 +63,7 @@ def test_a_finite_data_set(t, generator):
 def test_it_starts_towards_the_mean(mixture, generator):
     x = torch.randn(50, 2, generator=generator, dtype=torch.float64)
     v = rf.mixture_velocity(mixture)(x, times(50, 0.0))
-    torch.testing.assert_close(v, WEIGHTS @ MEANS - x, rtol=0, atol=1e-14)
+    torch.testing.assert_close(v, WEIGHTS_FOLDER @ MEANS - x, rtol=0, atol=1e-14)
 
 
 @pytest.mark.parametrize("mixture", [MIXTURE, POINTS], ids=["mixture", "points"])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach import images
+from rfteach._data import images
 
 NAMES = ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz")
 
@@ -25,7 +25,7 @@ def test_digits():
 def test_the_sample_is_shipped():
     pixels, labels = rf.fashion()
     assert pixels.shape == (2000, 1, 28, 28) and pixels.min() == -1 and pixels.max() == 1
-    assert torch.bincount(labels).tolist() == [200] * 10 and len(images.CLASSES) == 10
+    assert torch.bincount(labels).tolist() == [200] * 10 and len(images.FASHION_CLASSES) == 10
     assert len(pixels.flatten(1).unique(dim=0)) == 2000
     trousers, boots = (pixels[labels == i].mean(dim=0)[0] for i in (1, 9))
     assert trousers[14, 12:16].mean() > trousers[14, :4].mean() + 0.5

@@ -47,12 +47,12 @@ def test_gradients_reach_the_weights(generator):
     torch.testing.assert_close(c.grad, -2 * ((x1 - x0).mean(dim=0) - c.detach()))
 
 
-MEANS, STDS, WEIGHTS = np.array([-2.0, 1.0]), np.array([0.5, 0.3]), np.array([0.3, 0.7])
+MEANS, STDS, WEIGHTS_FOLDER = np.array([-2.0, 1.0]), np.array([0.5, 0.3]), np.array([0.3, 0.7])
 
 
 def density(x1):
     """The density of X1, a mixture on the line."""
-    return sum(w * norm.pdf(x1, m, s) for m, s, w in zip(MEANS, STDS, WEIGHTS, strict=True))
+    return sum(w * norm.pdf(x1, m, s) for m, s, w in zip(MEANS, STDS, WEIGHTS_FOLDER, strict=True))
 
 
 def least_loss() -> float:
@@ -75,14 +75,14 @@ def least_loss() -> float:
         p = trapezoid(joint, free, axis=1)
         m = trapezoid(joint * (x1 - x0), free, axis=1) / np.maximum(p, 1e-300)
         mean_square += weight * trapezoid(p * m**2, x[:, 0])
-    second_moment = WEIGHTS @ (MEANS**2 + STDS**2)
+    second_moment = WEIGHTS_FOLDER @ (MEANS**2 + STDS**2)
     return 1 + second_moment - mean_square
 
 
 def test_the_exact_velocity_reaches_the_least_loss(generator):
     n = 400_000
     mixture = rf.GaussianMixture(
-        *(torch.tensor(a, dtype=torch.float64) for a in (MEANS[:, None], STDS, WEIGHTS))
+        *(torch.tensor(a, dtype=torch.float64) for a in (MEANS[:, None], STDS, WEIGHTS_FOLDER))
     )
     x0 = torch.randn(n, 1, generator=generator, dtype=torch.float64)
     x1 = mixture.sample(n, generator=generator)
@@ -98,7 +98,7 @@ def test_the_quadrature_above_knows_the_gaussian_case(monkeypatch):
     """For X1 ~ N(0, s^2) the conditional variance is s^2 / sigma_t^2: its integral is s pi / 2."""
     monkeypatch.setitem(globals(), "MEANS", np.array([0.0]))
     monkeypatch.setitem(globals(), "STDS", np.array([0.5]))
-    monkeypatch.setitem(globals(), "WEIGHTS", np.array([1.0]))
+    monkeypatch.setitem(globals(), "WEIGHTS_FOLDER", np.array([1.0]))
     assert least_loss() == pytest.approx(0.5 * math.pi / 2, abs=1e-4)
 
 
@@ -172,6 +172,6 @@ def test_the_feature_loss_trains_the_velocity_only(generator):
 
 def test_a_condition_is_bound_to_its_points():
     velocity = lambda x, t, condition: x * condition[:, None]  # noqa: E731
-    bound = rf.given(velocity, torch.tensor([2.0, 3.0]))
+    bound = rf.with_condition(velocity, torch.tensor([2.0, 3.0]))
     assert bound(torch.ones(2, 1), torch.zeros(2)).flatten().tolist() == [2, 3]
-    assert rf.given(velocity) is velocity
+    assert rf.with_condition(velocity) is velocity

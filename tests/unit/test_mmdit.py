@@ -69,6 +69,7 @@ def test_one_stream_has_the_weights_of_one():
     assert counts[1] - counts[0] == shared
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("streams", [1, 2])
 def test_it_learns_which_image_belongs_to_which_text(streams):
     """Two flat images, black and white, two texts; 100 steps suffice to tell them apart.
@@ -85,5 +86,5 @@ def test_it_learns_which_image_belongs_to_which_text(streams):
     rf.train(velocity, coupling, steps=100, batch_size=32, progress=False)
     starts = noise.sample(20, generator=torch.Generator().manual_seed(1))
     asked = tokens[torch.arange(20) % 2]
-    made = rf.euler(rf.given(velocity, asked), starts, steps=10).end.mean(dim=(1, 2, 3))
+    made = rf.euler(rf.with_condition(velocity, asked), starts, steps=10).end.mean(dim=(1, 2, 3))
     assert (made.sign() == torch.tensor([-1.0, 1.0]).repeat(10)).all()

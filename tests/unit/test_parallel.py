@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 import rfteach as rf
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = [pytest.mark.timeout(600), pytest.mark.slow]
 
 
 # With --cpu, accelerate starts one process, or asks for mpirun. Port 0 is any that is free.

@@ -10,9 +10,9 @@ import traitlets
 from PIL import Image
 
 import rfteach as rf
+from rfteach._widgets.front_end import FRONT, esm
+from rfteach._widgets.packing import POOL, cloud_rows, half_bytes, pack_network
 from rfteach.figures import COLORS
-from rfteach.playground.front_end import FRONT, esm
-from rfteach.playground.packing import POOL, cloud_rows, half_bytes, pack_network
 from scripts.make_wasm import MODULE, as_javascript, assemble
 
 NOISE, MOONS = rf.Gaussian(2), rf.Moons()

@@ -5,36 +5,34 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach.captions import VOCABULARY
-
-# the module; `rf.pretrained` is its function
-from rfteach.pretrained import MANIFESTS, WEIGHTS, manifest
+from rfteach._data.captions import CAPTION_VOCABULARY
+from rfteach._shipped.pretrained import MANIFESTS, WEIGHTS_FOLDER
 
 DATA = {"moons": rf.Moons(), "eight Gaussians": rf.EightGaussians(), "circle": rf.Circle()}
 
 
 def test_the_manifests_list_what_is_there():
-    assert list(manifest("plane")["data"]) == list(DATA)
+    assert list(rf.weights_manifest("plane")["data"]) == list(DATA)
     listed = {f"{name}.json" for name in MANIFESTS}
     for name in MANIFESTS:
-        record = manifest(name)
+        record = rf.weights_manifest(name)
         parts = [*record["data"].values(), record.get("classifier"), record.get("neighbors")]
         listed |= {part["file"] for part in parts if part and "file" in part}
-    assert {path.name for path in WEIGHTS.iterdir()} == listed
+    assert {path.name for path in WEIGHTS_FOLDER.iterdir()} == listed
 
 
 def test_what_is_shipped_stays_small():
     """The budget: 24 MB for images and their flows, 36 MB for all that the package ships."""
-    package = WEIGHTS.parent
-    sizes = {p: p.stat().st_size for f in ("weights", "data") for p in (package / f).iterdir()}
-    plane = {entry["file"] for entry in manifest("plane")["data"].values()}
+    folders = WEIGHTS_FOLDER, WEIGHTS_FOLDER.parents[1] / "_data"
+    sizes = {p: p.stat().st_size for f in folders for p in f.iterdir()}
+    plane = {entry["file"] for entry in rf.weights_manifest("plane")["data"].values()}
     assert sum(size for path, size in sizes.items() if path.name not in plane) < 24e6
     assert sum(sizes.values()) < 36e6
 
 
 def test_an_unknown_manifest_is_named():
     with pytest.raises(Exception, match="cats"):
-        manifest("cats")
+        rf.weights_manifest("cats")
 
 
 IMAGES = {
@@ -48,7 +46,7 @@ def test_the_flows_of_images_are_those_of_the_manifest(data):
     name, models = IMAGES[data]
     velocities = rf.pretrained(data)
     assert list(velocities) == models
-    settings = manifest(name)["data"][data]["network"]
+    settings = rf.weights_manifest(name)["data"][data]["network"]
     for velocity in velocities.values():
         assert velocity.channels == tuple(settings["channels"])
         assert sum(p.numel() for p in velocity.parameters()) < 2e6
@@ -58,19 +56,20 @@ def test_the_flows_of_images_are_those_of_the_manifest(data):
 
 def test_one_step_is_as_good_as_measured():
     """The very samples of the manifest, so the FID differs by rounding alone."""
-    record = manifest("fashion")
+    record = rf.weights_manifest("fashion")
     classifier, real = rf.fashion_classifier()
     generator = torch.Generator().manual_seed(1000)
     noise = rf.Gaussian(1, 28, 28).sample(record["preset"]["samples"], generator=generator)
     noise, labels = noise[: record["recheck"]], torch.arange(record["recheck"]) % 10
     distilled = rf.pretrained("Fashion-MNIST")["distilled"]
-    images = rf.euler(rf.given(distilled, labels), noise, steps=1).end
+    images = rf.euler(rf.with_condition(distilled, labels), noise, steps=1).end
     measured = record["data"]["Fashion-MNIST"]["models"]["distilled"]["measured"]["1"]
     assert rf.feature_fid(images, real, classifier) == pytest.approx(
         measured["recheck FID"], rel=1e-3
     )
 
 
+@pytest.mark.slow
 def test_the_classifier_knows_the_shipped_images():
     classifier, real = rf.fashion_classifier()
     images, labels = rf.fashion()
@@ -82,18 +81,18 @@ def test_the_classifier_knows_the_shipped_images():
 
 def test_the_flow_of_captions_is_that_of_the_manifest():
     """Its words have the numbers that it was trained with, and it shows what the texts say."""
-    record = manifest("captions")
-    assert record["vocabulary"] == VOCABULARY
+    record = rf.weights_manifest("captions")
+    assert record["vocabulary"] == CAPTION_VOCABULARY
     velocity = rf.pretrained("Fashion-MNIST, captions")["1-RF"]
     assert sum(p.numel() for p in velocity.parameters()) <= 4e6
-    assert (WEIGHTS / record["data"]["Fashion-MNIST, captions"]["file"]).stat().st_size < 8e6
+    assert (WEIGHTS_FOLDER / record["data"]["Fashion-MNIST, captions"]["file"]).stat().st_size < 8e6
 
     n, preset = record["recheck"], record["preset"]
     noise = rf.Gaussian(1, 28, 28).sample(
         preset["samples"], generator=torch.Generator().manual_seed(1000)
     )[:n]
-    texts = [rf.captions_of(k % 10)[k // 10 % 17] for k in range(n)]
-    tokens = rf.tokenize(texts)
+    texts = [rf.fashion_captions(k % 10)[k // 10 % 17] for k in range(n)]
+    tokens = rf.tokenize_captions(texts)
     told = rf.guided(velocity, tokens, torch.zeros_like(tokens), scale=preset["best"])
     images = rf.euler(told, noise, steps=preset["steps"], keep="end").end
     classifier, _ = rf.fashion_classifier()
@@ -108,7 +107,7 @@ def test_the_models_are_as_good_as_measured(data, generator):
     models = rf.pretrained(data)
     assert list(models) == ["1-RF", "2-RF", "3-RF", "distilled"]
     for name, velocity in models.items():
-        measured = manifest("plane")["data"][data]["models"][name]["measured"]
+        measured = rf.weights_manifest("plane")["data"][data]["models"][name]["measured"]
         path = rf.euler(velocity, start, steps=100)
         # Over clouds of 2,000, S scatters by a few percent; that of a straight flow by more, since
         # it hangs on the few particles that start where paths part.
@@ -144,11 +143,13 @@ def test_an_unknown_data_set_is_named():
 
 
 def test_a_damaged_file_is_found_out(tmp_path, monkeypatch):
-    shutil.copytree(str(WEIGHTS), tmp_path / "weights")
+    shutil.copytree(str(WEIGHTS_FOLDER), tmp_path / "weights")
     file = tmp_path / "weights" / "moons.safetensors"
     content = bytearray(file.read_bytes())
     content[-1] ^= 1
     file.write_bytes(content)
-    monkeypatch.setattr(sys.modules["rfteach.pretrained"], "WEIGHTS", tmp_path / "weights")
+    monkeypatch.setattr(
+        sys.modules["rfteach._shipped.pretrained"], "WEIGHTS_FOLDER", tmp_path / "weights"
+    )
     with pytest.raises(rf.CheckpointError, match=r"moons\.safetensors is damaged"):
         rf.pretrained("moons")

@@ -51,6 +51,7 @@ def test_the_bar_can_be_switched_off_from_outside(value, shown, capsys, monkeypa
     assert out == "" and ("200/200" in err) == shown == bool(err)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter's own machinery
 def test_a_notebook_shows_a_widget_and_nothing_on_stderr():
     """Standard error would show as a red box, and fail the book's checks."""

@@ -139,6 +139,7 @@ def test_the_bar_can_be_switched_off(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_straightness_depends_on_which_ends_are_paired():
     """Both couplings have the same two marginals; only those that the flow paired give lines."""
     pairs = pairs_of(size=5000)
@@ -233,6 +234,7 @@ def rounds():
     return [first, *rf.reflow(first, NOISE, rounds=2, size=10_000, **settings)]
 
 
+@pytest.mark.slow
 def test_a_round_straightens_the_flow(rounds):
     first, second, third = map(straightness, rounds)
     assert second < 0.1 * first

@@ -9,8 +9,10 @@ import torch
 from PIL import Image
 
 import rfteach as rf
-from rfteach.playground.retrain import retrain
-from rfteach.playground.retrain_widget import Retrain
+from rfteach._widgets.retrain import retrain
+from rfteach._widgets.retrain_widget import Retrain
+
+pytestmark = pytest.mark.slow
 
 
 def control(floor: float | None = 2.0, **settings) -> Retrain:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import rfteach as rf
-from rfteach.shards import shard_name, shard_seed
+from rfteach._shards import shard_name, shard_seed
 
 NOISE = rf.Gaussian(2)
 STATM = Path("/proc/self/statm")

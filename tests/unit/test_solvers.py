@@ -325,6 +325,7 @@ def peaks(run_python) -> list[int]:
     return [int(line) for line in done.stdout.split()]
 
 
+@pytest.mark.slow
 def test_with_the_end_alone_memory_does_not_grow_with_the_steps(peaks):
     """A cloud of a million points takes 8 MB, and a kept path of 100 steps 800 MB.
 

@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 import rfteach as rf
-from rfteach.training import _factor
+from rfteach._training import _factor
 
 COUPLING = rf.IndependentCoupling(rf.Gaussian(2), rf.Moons())
 quick_train = functools.partial(rf.train, batch_size=32, progress=False)
@@ -82,6 +82,7 @@ assert train() == first
 """
 
 
+@pytest.mark.slow
 def test_nobody_elses_randomness_is_used_or_disturbed(run_python):
     """In a process of its own, since the checker of annotations itself draws from `random`."""
     done = run_python(GLOBAL_STATE)
@@ -265,6 +266,7 @@ def test_reflow_and_distill_hand_the_callback_on():
 # --- what it learns
 
 
+@pytest.mark.slow
 def test_it_learns_a_linear_field():
     """From N(0, I) to N(m, s^2 I), where v* is known in closed form."""
     target = rf.GaussianMixture(torch.tensor([[1.0, -0.5]]), torch.tensor([0.5]))
@@ -285,6 +287,7 @@ def test_it_learns_a_linear_field():
     assert run.losses[-500:].mean().item() == pytest.approx(0.5 * math.pi, abs=0.04)
 
 
+@pytest.mark.slow
 def test_with_all_times_at_zero_it_learns_the_way_to_the_mean():
     """The time sampler of distillation, on the independent coupling: v(x, 0) = E[X1] - x."""
 
@@ -312,6 +315,7 @@ def killed(tmp_path_factory, run_python) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", killed_run.SAMPLERS)
 def test_after_kill_9_it_ends_with_the_same_bits(sampler, killed, tmp_path):
     """Resumed in a new process with other initial weights."""
@@ -354,10 +358,10 @@ def test_a_finished_run_is_only_read_back(tmp_path):
 
 
 def test_the_checkpoint_is_saved_twenty_times(tmp_path, monkeypatch):
-    from rfteach import checkpoints
+    from rfteach._runs import saved_run
 
     saved = []
-    monkeypatch.setattr(checkpoints, "save_checkpoint", lambda *arguments: saved.append(1))
+    monkeypatch.setattr(saved_run, "save_checkpoint", lambda *arguments: saved.append(1))
     quick_train(network(), COUPLING, steps=100, checkpoint=str(tmp_path / "x"))
     assert len(saved) == 20
 
@@ -425,6 +429,7 @@ def test_bf16_is_for_the_run_alone():
     assert weights(velocity).dtype == torch.float32
 
 
+@pytest.mark.slow
 def test_bf16_learns_what_single_precision_learns():
     """bf16 has 8 bits of mantissa; what it does to a loss is far below the loss's own noise."""
     plain, rounded = (

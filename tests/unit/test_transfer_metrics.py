@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from rfteach.transfer_metrics import coarse, kept, nearest, spread
+from rfteach._measures.transfer_metrics import coarse, kept, nearest, spread
 
 
 def images(n, seed=0, size=28):

@@ -34,7 +34,7 @@ def test_rows_do_not_see_each_other(labeled):
 
 def test_the_solver_takes_it_with_its_labels_bound(labeled):
     x, _ = given_inputs()
-    path = rf.euler(rf.given(labeled, torch.tensor([0, 1, 2, 0])), x, steps=2)
+    path = rf.euler(rf.with_condition(labeled, torch.tensor([0, 1, 2, 0])), x, steps=2)
     assert path.end.shape == x.shape and path.evaluations == 2
 
 

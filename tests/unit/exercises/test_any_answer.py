@@ -213,6 +213,7 @@ SENSELESS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", PREDICTIONS, ids=lambda one: one.number)
 def test_a_senseless_prediction_gets_a_verdict(one):
     failed = {}
@@ -271,6 +272,7 @@ def test_a_check_leaves_the_random_numbers_of_the_reader_alone():
     assert torch.equal(torch.rand(3), expected)
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_the_answer(run_python):
     program = """if True:
         import os, signal, threading, time

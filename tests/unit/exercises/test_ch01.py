@@ -3,7 +3,7 @@ import math
 import torch
 from tables import Table
 
-from rfteach import solvers
+from rfteach import _solvers as solvers
 
 table = Table(1)
 

@@ -5,7 +5,7 @@ import torch
 from tables import Table, column, on_the_last_axis
 
 import rfteach as rf
-from rfteach import interpolation
+from rfteach import _interpolation as interpolation
 
 table = Table(3)
 

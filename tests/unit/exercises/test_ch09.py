@@ -100,7 +100,7 @@ def chunks(n, size):
 
 
 def ends(velocity, z, labels, steps):
-    return rf.euler(rf.given(velocity, labels), z, steps=steps, keep="end").end
+    return rf.euler(rf.with_condition(velocity, labels), z, steps=steps, keep="end").end
 
 
 @table.right("9.3")
@@ -198,7 +198,7 @@ def nothing_returned(velocity, z0, labels, steps, batch_size):
 @table.wrong("9.3", "Euler steps for each")
 def with_heun(velocity, z0, labels, steps, batch_size):
     parts = zip(z0.split(batch_size), labels.split(batch_size), strict=True)
-    bound = [(rf.given(velocity, label), z) for z, label in parts]
+    bound = [(rf.with_condition(velocity, label), z) for z, label in parts]
     return torch.cat([rf.heun(v, z, steps=steps, keep="end").end for v, z in bound])
 
 
@@ -267,8 +267,8 @@ def by_the_solver(stds, steps):
 @table.right("9.4")
 def by_the_matrices(stds, steps):
     mean = torch.zeros_like(stds)
-    a = rf.fid.Moments(mean, torch.diag(growth(stds, steps) ** 2))
-    return rf.frechet_distance(a, rf.fid.Moments(mean, torch.diag(stds**2)))
+    a = rf.FeatureMoments(mean, torch.diag(growth(stds, steps) ** 2))
+    return rf.frechet_distance(a, rf.FeatureMoments(mean, torch.diag(stds**2)))
 
 
 @table.right("9.4")

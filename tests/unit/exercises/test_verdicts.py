@@ -135,6 +135,7 @@ def test_deleting_the_file_starts_anew(record_file):
     assert {row.state for row in progress().rows} == {"open"}
 
 
+@pytest.mark.slow
 def test_another_kernel_sees_the_same_progress(run_python):
     done = run_python("from rfteach.exercises import check; print(check('1.2', 1.33))")
     assert "passed" in done.stdout, done.stderr

@@ -1,0 +1,1 @@
+"""Measures: of paths, of samples, of images."""

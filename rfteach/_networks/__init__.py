@@ -1,0 +1,1 @@
+"""Networks: velocities to train, and the classifier in whose features images are measured."""

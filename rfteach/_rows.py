@@ -1,0 +1,50 @@
+"""A finite list of rows, drawn at random: data, pairs, pairs in files."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int, Shaped
+from torch import Tensor
+
+from rfteach._checks import check_count
+
+
+class Rows:
+    """Columns of equal length, drawn with replacement: what stands in one row stays together.
+
+    Args:
+        columns: tensors of shape (rows, ...); None stands for a column that is not there.
+    """
+
+    def __init__(self, *columns: Shaped[Tensor, "rows ..."] | None):
+        self._columns = [column for column in columns if column is not None]
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def sample(
+        self,
+        n: int,
+        *,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> tuple[Shaped[Tensor, "n ..."], ...]:
+        """Draw `n` rows, a tensor for each column: for pairs x0, x1 and, if any, the condition.
+
+        Args:
+            n: number of rows, at least 1.
+            generator: source of randomness; PyTorch's global one when None.
+            device: where the rows end up; PyTorch's default device when None.
+
+        Raises:
+            ValueError: `n` is below 1.
+            TypeError: `n` is not an integer.
+        """
+        check_count("n", n)
+        device = torch.device(device) if device is not None else torch.get_default_device()
+        draw_on = generator.device if generator is not None else device
+        rows = torch.randint(len(self), (n,), generator=generator, device=draw_on)
+        return tuple(column.to(device) for column in self._take(rows))
+
+    def _take(self, rows: Int[Tensor, " n"]) -> list[Shaped[Tensor, "n ..."]]:
+        return [column[rows.to(column.device)] for column in self._columns]

@@ -1,0 +1,105 @@
+"""Files of tensors that are whole or not there, and names that tell one run from another.
+
+Each is a safetensors file: tensors by name, and texts in its header, such as the settings of a run
+as JSON. Reading it executes nothing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+FORMAT = "rfteach._training/1"
+
+
+class CheckpointError(ValueError):
+    """A file of tensors that cannot be used: damaged, foreign, or of another run."""
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    """Write the file whole or not at all: a crash while saving leaves the previous one in place.
+
+    Args:
+        path: the file to write; missing folders are made.
+        tensors: named tensors.
+        header: texts to keep beside them; "format" says what kind of file it is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, metadata=header)
+    with open(unfinished, "rb+") as file:
+        os.fsync(file.fileno())  # on the disk before it takes the name: the power may be cut, too
+    os.replace(unfinished, path)
+
+
+def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the tensors and the header of a file that `save_tensors` wrote with format `kind`.
+
+    Raises:
+        CheckpointError: the file is missing, truncated or of another kind; the message ends with
+            `way_out`.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; {way_out}") from None
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged or not a safetensors file; {way_out}") from error
+    if header.get("format") != kind:
+        raise CheckpointError(
+            f"{path} has the format {header.get('format')}, not {kind}, so rfteach wrote it for "
+            f"something else or not at all; {way_out}"
+        )
+    return tensors, header
+
+
+def check_settings(path: Path, saved: dict, settings: dict, way_out: str) -> None:
+    """Raise CheckpointError unless the settings saved in a file are those of this run.
+
+    The message names the first that differs, and ends with `way_out`.
+    """
+    for name in sorted(saved.keys() | settings.keys()):
+        if saved.get(name) != settings.get(name):
+            raise CheckpointError(
+                f"{path} belongs to a run with {name} = {saved.get(name)}, but this one has "
+                f"{name} = {settings.get(name)}; {way_out}"
+            )
+
+
+def function_name(function: object) -> str:
+    """Name a function in the same way in every process, with the arguments bound to it."""
+    if isinstance(function, functools.partial):
+
+        def name(value) -> str:  # the repr of a function holds its address
+            return function_name(value) if callable(value) else repr(value)
+
+        bound = [
+            *map(name, function.args),
+            *(f"{k}={name(v)}" for k, v in function.keywords.items()),
+        ]
+        return f"{function_name(function.func)}({', '.join(bound)})"
+    return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def fingerprint(what: object) -> str:
+    """Return a short hash of a module's weights or of a tensor; of anything else, its name."""
+    if isinstance(what, nn.Module):
+        tensors = [*what.parameters(), *what.buffers()]
+    elif isinstance(what, Tensor):
+        tensors = [what]
+    else:
+        return function_name(what)
+    found = hashlib.sha256()
+    for tensor in tensors:
+        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
+        found.update(content.numpy().tobytes())
+    return f"{type(what).__name__} {found.hexdigest()[:16]}"

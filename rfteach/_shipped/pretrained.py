@@ -1,0 +1,118 @@
+"""Flows that are already trained: shipped with the package, checked before use.
+
+Weights are in half precision, to keep the package small. Beside them lie four manifests, which say
+how they were made and what was measured with the weights as they are in the file: `plane.json` (by
+`python -m scripts.train plane`), `fashion.json`, `transfer.json` and `captions.json` likewise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+from typing import Literal
+
+import torch
+from safetensors.torch import load
+from torch import Tensor, nn
+
+from rfteach._measures.frechet import FeatureMoments
+from rfteach._networks.classifier import ImageClassifier
+from rfteach._networks.mlp import VelocityMLP
+from rfteach._networks.mmdit import MMDiTVelocity
+from rfteach._networks.unet import UNetVelocity
+from rfteach._runs.tensors import CheckpointError
+
+WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
+MANIFESTS = ("plane", "fashion", "transfer", "captions")
+NETWORKS = {
+    "VelocityMLP": VelocityMLP,
+    "UNetVelocity": UNetVelocity,
+    "MMDiTVelocity": MMDiTVelocity,
+}
+
+
+def weights_manifest(name: Literal["plane", "fashion", "transfer", "captions"]) -> dict:
+    """Return a manifest: recipes, checksums, logs and measurements of some weights.
+
+    Its "data" says this of each data set. Seconds are wall-clock time on the "device".
+
+    Raises:
+        ValueError: there is no such manifest.
+    """
+    if name not in MANIFESTS:
+        raise ValueError(f"name = {name!r}, but the manifests are {', '.join(MANIFESTS)}")
+    return json.loads((WEIGHTS_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def pretrained(data: str) -> dict[str, nn.Module]:
+    """Return trained flows to a data set, by name of the model, on PyTorch's default device.
+
+    | data | models | chapters |
+    | --- | --- | --- |
+    | "moons", "eight Gaussians", "circle" | 1-RF, 2-RF, 3-RF, distilled | 4 to 6 |
+    | "Fashion-MNIST", for labels 0 to 9 | 1-RF, 2-RF, distilled, 1-RF distilled | 9 |
+    | "sneakers to ankle boots" | 1-RF, 2-RF, feature loss | 10 |
+    | "Fashion-MNIST, captions", for tokenized texts | 1-RF | 11 |
+
+    In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
+    N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.
+
+    Raises:
+        ValueError: there are no weights for such data.
+        CheckpointError: the file is damaged.
+    """
+    entries = {}
+    for name in MANIFESTS:
+        entries |= weights_manifest(name)["data"]
+    if data not in entries:
+        names = ", ".join(f'"{name}"' for name in entries)
+        raise ValueError(f"data = {data!r}, but there are weights for {names} only")
+    entry = entries[data]
+    settings = dict(entry["network"])
+    network = NETWORKS[settings.pop("kind")]
+    parameters = _read(entry)
+    velocities = {}
+    for model in entry["models"]:  # safetensors sorts by name
+        velocities[model] = network(**settings)
+        velocities[model].load_state_dict(_under(model, parameters))
+    return velocities
+
+
+def fashion_classifier() -> tuple[ImageClassifier, FeatureMoments]:
+    """Return the classifier in whose features chapters 9 to 11 measure the FID, frozen.
+
+    With it come the moments of its features over the 10,000 test images of Fashion-MNIST. Both are
+    on PyTorch's default device.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    tensors = _read(weights_manifest("fashion")["classifier"])
+    classifier = ImageClassifier()
+    classifier.load_state_dict(_under("classifier", tensors))
+    moments = _under("moments", tensors)
+    device = torch.get_default_device()
+    real = FeatureMoments(*(moments[name].double().to(device) for name in FeatureMoments._fields))
+    return classifier.eval().requires_grad_(False), real
+
+
+def _read(entry: dict) -> dict[str, Tensor]:
+    """Read the file that an entry of a manifest names, in single precision."""
+    path = WEIGHTS_FOLDER / entry["file"]
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != entry["sha256"]:
+        raise CheckpointError(
+            f"{path} is damaged: its checksum is not that of the manifest; install rfteach again"
+        )
+    return {name: tensor.float() for name, tensor in load(content).items()}
+
+
+def _under(folder: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names start with "folder/", under what follows it."""
+    start = f"{folder}/"
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }

@@ -1,0 +1,135 @@
+"""The playground as a widget: its traits, which the page and the kernel share.
+
+Its program is `front/playground.js`; it runs in pages without a kernel as well.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import anywidget
+import torch
+import traitlets as t
+from jaxtyping import Float
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from rfteach import figures
+from rfteach._solvers import euler, heun
+from rfteach._widgets.front_end import css, esm
+from rfteach._widgets.packing import cloud_rows, unpack_points
+from rfteach._widgets.still import with_picture
+
+
+class Playground(anywidget.AnyWidget):
+    """Trained flows to play with; `rfteach.playground` makes it.
+
+    All traits below can be read and set in the kernel, and linked to other ipywidgets.
+
+    Attributes:
+        data: name of the data set.
+        model: name of the model in the first panel.
+        beside: name of the model in the second panel; "" for none.
+        solver: "Euler", "Heun" or "one step".
+        steps: number N of steps, 1 to 100.
+        seed: of the noise, 0 to 999; see `start`.
+        time: the time t that is shown, 0 to 1.
+        selected: where the dropped particle starts, [x, y]; [] for none.
+        paths, lines, arrows: whether to draw paths, the straight lines from start to end, the
+            velocity.
+        results: what the page measured, by model: "NFE", "S" (None for one step), "energy
+            distance" to 1,000 data points, "ms per step". Written by the page, with None for what
+            is not finite.
+    """
+
+    _esm = esm("playground.js")
+    _css = css()
+    _about = t.Dict().tag(sync=True)
+    _weights = t.Bytes().tag(sync=True)
+    _source = t.Bytes().tag(sync=True)
+    _targets = t.Bytes().tag(sync=True)
+
+    data = t.Unicode().tag(sync=True)
+    model = t.Unicode().tag(sync=True)
+    beside = t.Unicode().tag(sync=True)
+    solver = t.Enum(["Euler", "Heun", "one step"], "Euler").tag(sync=True)
+    steps = t.Int(20, min=1, max=100).tag(sync=True)
+    seed = t.Int(0, min=0, max=999).tag(sync=True)
+    time = t.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    selected = t.List(t.Float()).tag(sync=True)
+    paths = t.Bool(True).tag(sync=True)
+    lines = t.Bool(False).tag(sync=True)
+    arrows = t.Bool(False).tag(sync=True)
+    results = t.Dict().tag(sync=True)
+
+    def __init__(self, velocities: dict, **state):
+        self._velocities = velocities  # {data: {model: network}}, for the picture
+        super().__init__(**state)
+
+    @t.validate("data", "model", "beside")
+    def _is_known(self, proposal: dict) -> str:
+        value, trait = proposal["value"], proposal["trait"].name
+        known = list(self._velocities)
+        if trait != "data":
+            known = list(dict.fromkeys(name for each in self._velocities.values() for name in each))
+        if value not in known and not (trait == "beside" and value == ""):
+            raise t.TraitError(f"{trait} = {value!r}, but this playground has {', '.join(known)}")
+        return value
+
+    @t.validate("selected")
+    def _is_a_point(self, proposal: dict) -> list[float]:
+        point = proposal["value"]
+        if len(point) not in (0, 2) or not all(math.isfinite(each) for each in point):
+            raise t.TraitError(f"selected = {point}, but it must be [x, y] or []")
+        return point
+
+    @t.validate("time")
+    def _is_a_time(self, proposal: dict) -> float:
+        if math.isnan(proposal["value"]):
+            raise t.TraitError("time = nan, but it must be a number from 0 to 1")
+        return proposal["value"]
+
+    @property
+    def start(self) -> Float[Tensor, "particles 2"]:
+        """The noise of the seed, shape (particles, 2): the page moves these very points."""
+        return unpack_points(self._source)[cloud_rows(self.seed, self._about["particles"])]
+
+    @property
+    def target(self) -> Float[Tensor, "n 2"]:
+        """The data points that the page compares with, shape (1000, 2)."""
+        points = unpack_points(self._targets).reshape(len(self._velocities), -1, 2)
+        return points[list(self._velocities).index(self.data)]
+
+    def _repr_mimebundle_(self, **kwargs) -> tuple[dict, dict]:
+        """Describe the widget to Jupyter, with a picture for pages without scripts."""
+        return with_picture(super()._repr_mimebundle_(**kwargs), self, flow_picture)
+
+
+def flow_picture(widget: Playground) -> tuple[Figure, str]:
+    """Draw what a playground shows: the panels at its time t, and its alt text."""
+    models = widget._velocities[widget.data]
+    names = [name for name in (widget.model, widget.beside) if name in models]
+    steps = 1 if widget.solver == "one step" else widget.steps
+    solver = heun if widget.solver == "Heun" else euler
+    figure, axes = figures.planes(names, limit=widget._about["limit"], size=2.8)
+    for ax, name in zip(axes, names, strict=True):
+        ax.title.set_parse_math(False)
+        velocity = copy.deepcopy(models[name]).float().cpu()
+        flow = solver(velocity, widget.start, steps=steps)
+        place = widget.time * steps
+        k = min(int(place), steps - 1)
+        figures.points(ax, widget.target, "target", size=1)
+        color = next(m["color"] for m in widget._about["models"] if m["name"] == name)
+        figures.points(ax, torch.lerp(flow.states[k], flow.states[k + 1], place - k), color, size=2)
+        if widget.paths:
+            figures.paths(ax, flow, color, count=40, ends=False)
+        if widget.lines:
+            figures.lines(ax, flow.start[:40], flow.end[:40], ends=False)
+        if widget.arrows:
+            figures.arrows(ax, velocity, widget.time, limit=widget._about["limit"])
+    alt = (
+        f"The flow of {' and that of '.join(names)} from noise to the data ({widget.data}), at "
+        f"t = {widget.time:g}, by {widget.solver} with {steps} step{'s' * (steps > 1)}."
+    )
+    return figure, alt

@@ -1,0 +1,1 @@
+"""The checkers, a room for each chapter."""

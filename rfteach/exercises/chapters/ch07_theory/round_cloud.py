@@ -1,0 +1,62 @@
+"""Whether a velocity leaves a round Gaussian cloud as it is, by means over the cloud."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rfteach._measures import flows as metrics
+
+
+def standard_normal(radii: int) -> tuple[Tensor, Tensor]:
+    """Return points of the plane and their weights, for means over N(0, I).
+
+    The means are exact for polynomials of degree below 2 * radii.
+    """
+    half_square, weight = np.polynomial.laguerre.laggauss(radii)
+    angle = np.arange(2 * radii) * (math.pi / radii)
+    around = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    points = (np.sqrt(2 * half_square)[:, None, None] * around).reshape(-1, 2)
+    device = torch.get_default_device()
+    weights = (weight / len(angle)).repeat(len(angle))
+    return torch.tensor(points, device=device), torch.tensor(weights, device=device)
+
+
+def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
+    """Say what the extra velocity h changes in the cloud, or nothing if all E[grad phi . h] = 0."""
+    a, b = offset.unbind(dim=1)
+    zero, one = torch.zeros_like(a), torch.ones_like(a)
+    # The floor keeps the rounding of a field that is v* from counting as a motion.
+    size = (weight * metrics.squared_norm(h)).sum().sqrt().item() + 0.01
+
+    def changes(*tests: tuple[Tensor, Tensor]) -> bool:
+        for first, second in tests:
+            rate = (weight * (first * h[:, 0] + second * h[:, 1])).sum().item()
+            scale = (weight * (first.square() + second.square())).sum().sqrt().item() * size
+            if abs(rate) > 2e-3 * scale:  # `scale` is the most that it can be (Cauchy-Schwarz)
+                return True
+        return False
+
+    if changes((one, zero), (zero, one)):
+        return (
+            "moves the mean of the cloud otherwise than v* does. If it turns the cloud: the center "
+            "is t m at that time, and not the origin."
+        )
+    if changes((a, b)):
+        return "changes the width of the cloud otherwise than v* does."
+    if changes((b, a), (a, -b)):
+        return "changes the shape of the cloud: it is stretched along one direction."
+    r2 = (a.square() + b.square()) / sigma**2
+    phase = (1.4 * a + 0.76 * b) / sigma
+    waves = [(1.4 * f(phase), 0.76 * f(phase)) for f in (torch.sin, torch.cos)]
+    cubes = [(3 * a**2, zero), (zero, 3 * b**2), (2 * a * b, a**2), (b**2, 2 * a * b)]
+    if changes(*cubes, *waves, (a * r2, b * r2)):
+        return (
+            "keeps mean and width of the cloud, but not its finer shape. Let the extra velocity "
+            "follow the lines of equal density, which are circles around t m, at a speed that "
+            "depends on their radius alone."
+        )
+    return ""

@@ -1,0 +1,248 @@
+"""Checkers for chapter 8, on diffusion models."""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach import _distributions as distributions, _exact as exact, _solvers as solvers
+from rfteach._interpolation import along
+from rfteach._measures import flows as metrics
+from rfteach._paths import gaussian as gaussian_paths
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.tools import pictures
+from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
+from rfteach.exercises.tools.expect import expect_close, expect_pair, expect_tensor
+from rfteach.exercises.tools.inputs import inputs, waves
+from rfteach.exercises.tools.probe import Probe
+
+
+@exercise("8.1", "A thousand small steps are one", "code")
+def levels(levels: Any) -> Right:
+    """Check `levels(beta)`: signal and noise after each of the steps."""
+    generator = torch.Generator().manual_seed(81)
+    uneven = 0.02 + 0.4 * torch.rand(12, generator=generator, device="cpu")
+    cases = [uneven, torch.linspace(1e-4, 0.02, 1000, device="cpu", dtype=torch.float64)]
+    for case in (*cases, torch.full((1,), 0.3, device="cpu")):
+        beta = case.to(torch.get_default_device())
+        what = "signal and noise, a weight for each level"
+        signal, noise = expect_pair(call(levels, beta), what)
+        s = expect_tensor(signal, beta, "The signal")
+        n = expect_tensor(noise, beta, "The noise")
+        kept = torch.cumprod(1 - beta, dim=0)
+        wanted, missing = kept.sqrt(), (1 - kept).sqrt()
+        before = torch.cat([torch.ones_like(kept[:1]), kept[:-1]])
+        powers = (1 - beta[-1]) ** torch.arange(1, len(beta) + 1, device=beta.device).to(beta)
+        mistakes = [
+            (missing, "Signal and noise are exchanged. The signal, the weight of X1, comes first."),
+            (kept, "This is alpha-bar, the square of the signal: variances multiply. Take a root."),
+            (
+                (1 - beta).sqrt(),
+                "This is one step alone. Level k has behind it the steps 0, ..., k: multiply.",
+            ),
+            (1 - beta, "This is one step alone, and squared. Multiply all up to k, take the root."),
+            (before.sqrt(), "Level k has step k behind it, too: the product includes it."),
+            (torch.cumprod(beta, 0).sqrt(), "Each step keeps 1 - beta of the variance, not beta."),
+            (
+                torch.cumsum((1 - beta).sqrt(), 0),
+                "The steps come one after the other: what they keep multiplies, and does not add.",
+            ),
+            ((1 - torch.cumsum(beta, 0)).clamp(min=0).sqrt(), "The betas do not simply add up."),
+            (
+                torch.exp(-torch.cumsum(beta, 0) / 2),
+                "This holds for infinitely small steps. These are finite: take the product.",
+            ),
+            (wanted.flip(0), "The levels run the wrong way: level 0 has one step behind it."),
+            (powers.sqrt(), "This takes the last beta in every step. Each step has its own."),
+        ]
+        expect_close(s, wanted, mistakes, name="The signal")
+        noises = [
+            (1 - wanted, "The weights do not add up to 1. Their *squares* do."),
+            (1 - kept, "This is the variance of the noise. Its weight is the root of that."),
+            (beta.sqrt(), "This is the fresh noise of the last step. Earlier noise is there, too."),
+            (
+                torch.cumsum(beta, 0).sqrt(),
+                "Later steps shrink the noise of earlier ones. So the variances do not simply add.",
+            ),
+            ((1 - before).sqrt(), "Level k has the noise of step k in it, too."),
+            (torch.cumsum(beta.sqrt(), 0), "Of independent noise the variances add, shrunk."),
+        ]
+        expect_close(n, missing, noises, name="The noise")
+    return Right(
+        "So training never walks the chain: one draw of noise makes a point of any level. Sampling "
+        "is what walks it."
+    )
+
+
+@exercise("8.2", "One step of DDIM", "code")
+def ddim_step(ddim_step: Any) -> Right:
+    """Check `ddim_step(x, x0, here, there)`: from one pair of weights to another."""
+    pairs = [(0.6, 0.8), (0.1, 0.7), (0.28, 0.96), (0.5, 0.5), (0.936, 0.352), (0.02, 1.1)]
+    weights = pairwise([*pairs, (1.0, 0.0), (0.7, 0.2)])
+    for given, (here, there) in zip(inputs(seed=82), weights, strict=True):
+        x, x0 = given.points(), given.points()
+        got = expect_tensor(call(ddim_step, x, x0, here, there), x, "The point")
+        (s, n), (s2, n2) = here, there
+        x1 = (x - n * x0) / s
+        as_data = s2 * x0 + n2 * (x - s * x0) / n if n else x
+        mistakes = [
+            (n2 * x1 + s2 * x0, "The weights of the new level are exchanged: signal goes with X1."),
+            (x1, "This is the data that the noise leaves. Mix it anew, with the next weights."),
+            (s2 * x + n2 * x0, "Noise is added to x itself. First solve x for the data in it."),
+            (
+                s2 * (x - n * x0) + n2 * x0,
+                "The data are (x - noise * x0) / signal: the division is missing.",
+            ),
+            (
+                s2 * x1 - n2 * x0,
+                "The sign of the noise is wrong: both ends are mixed with positive weights.",
+            ),
+            (s2 * (x - n2 * x0) / s + n2 * x0, "The noise in x has the weight of `here`."),
+            (s2 * (x - s * x0) / n + n2 * x0 if n else x, "`here` is (signal, noise), in order."),
+            (s2 * (x + n * x0) / s + n2 * x0, "Take the noise *off* x to find the data."),
+            (as_data, "The network predicts x0, the *noise*. Here it is taken for the data."),
+            (s2 * x1, "The noise is gone at once. At the next level, some of it is still there."),
+            (s2 * x1 + n * x0, "The noise keeps its old weight. The next level has its own."),
+            (
+                s * x1 + n2 * x0,
+                "The signal keeps its old weight. Divide by that of `here`, and mix with that of "
+                "`there`.",
+            ),
+            (
+                x,
+                "The point has not moved. Solve for the data with the weights of `here`, and mix "
+                "with those of `there`.",
+            ),
+        ]
+        expect_close(got, s2 * x1 + n2 * x0, mistakes, name="The point")
+    return Right(
+        "With the weights (t, 1 - t) of the line, this very function is a step of Euler's method "
+        "for Rectified Flow."
+    )
+
+
+@exercise("8.3", "Rectified Flow from a noise network", "derive")
+def line_velocity(line_velocity: Any) -> Right:
+    """Check `line_velocity(predict_noise, x, t)`: from E[X0 | x] on the circle to v on the line."""
+    for given in inputs(seed=83):
+        x, t = given.points(), given.times(0.02, 0.98)
+        predict = Probe(waves, x, "noise network")
+        got = expect_tensor(call(line_velocity, predict, x, t), x, "The velocity")
+        time, s, n = along(t, x), along(t, x), along(1 - t, x)
+        angle = torch.atan2(t, 1 - t)
+        clock, size = 2 / math.pi * angle, torch.hypot(s, n)
+
+        def line(noise: Tensor, x: Tensor = x, time: Tensor = time) -> Tensor:
+            return (x - noise) / time
+
+        scaled = x / size
+        x0 = waves(scaled, clock)
+        wanted = line(x0)
+        turned = along(math.pi / 2 - angle, x)
+        on_circle = math.pi / 2 * (torch.sin(turned) * (scaled - torch.cos(along(angle, x)) * x0))
+        on_circle = on_circle / torch.sin(along(angle, x)) - math.pi / 2 * torch.sin(
+            along(angle, x)
+        ) * (x0)
+        scale = "On the ray, the circle is at the distance 1 from the origin, the line at "
+        scale += "sqrt(t^2 + (1 - t)^2). Divide x by that before you ask the network."
+        ray = "Find the clock of the circle: tan(pi/2 u) = t / (1 - t), signal over noise."
+        mistakes = [
+            (line(waves(x, t)), f"The network was asked at x and t of the line. {ray} {scale}"),
+            (line(waves(x, clock)), f"The clock is right, the place is not. {scale}"),
+            (line(waves(scaled, t)), f"The place is right, the clock is not. {ray}"),
+            (line(waves(x * size, clock)), f"The scale is upside down. {scale}"),
+            (line(waves(scaled, 1 - clock)), "The clock runs backward: u = 0 is noise."),
+            (line(waves(scaled, angle)), "This is the angle. The clock u is angle / (pi/2)."),
+            ((x - n * x0) / s, "This is the mean of the data, X1. The velocity is X1 - X0."),
+            (x - x0, "This is t times the velocity, as x - X0 = t (X1 - X0). Divide by t."),
+            (
+                (x - x0) / n,
+                "From the noise X0 to x it takes the time t, not 1 - t.",
+            ),
+            (
+                (scaled - x0) / s,
+                "Scale x for the network alone. In the velocity of the line, x is that of the "
+                "line.",
+            ),
+            (x0, "This is the noise that the network found. What velocity does it make?"),
+            ((scaled - x0) / torch.sin(along(angle, x)), "Use the weights of the line: x and t."),
+            (on_circle, "This is the velocity of the circle. On the line it is X1 - X0."),
+        ]
+        expect_close(got, wanted, mistakes, name="The velocity")
+        if predict.evaluations != 1:
+            raise Wrong(
+                f"The velocity is right, but it asks the network {predict.evaluations} times. One "
+                f"evaluation is enough."
+            )
+    return Right(
+        "This is how a model that was trained as DDPM is sampled, or rectified, along straight "
+        "lines. Near t = 0 it divides by t: there a noise network knows nothing of the data."
+    )
+
+
+CHOICES = (1, 2, 4, 8, 16, 32, 64)
+
+
+@exercise("8.4", "Is the straight line the best path?", "predict")
+def steps_on_circle(steps: Any) -> Right:
+    """Check a prediction: Euler steps on the circle that match 16 on the line."""
+    if steps is None or steps is Ellipsis:
+        raise NotAttempted
+    try:
+        predicted = None if isinstance(steps, bool) else operator.index(steps)
+    except TypeError:
+        predicted = None
+    if predicted not in CHOICES:
+        raise Wrong(f"Give one of the numbers {', '.join(map(str, CHOICES))}.")
+    goal, found = _errors_of_euler(torch.get_default_device())
+    least = next(n for n in found if found[n] <= goal)
+    shown = (
+        f"The run: 16 steps on the line are off by {goal:.3f}; on the circle 4 are off by "
+        f"{found[4]:.3f}, 8 by {found[8]:.3f}. "
+    )
+    draw = pictures.bars(
+        {"line, 16": goal} | {f"circle, {n}": d for n, d in found.items()}, "error of the ends"
+    )
+    if predicted == least:
+        return Right(
+            shown + "Half the steps, on the curve that is not straight! What Euler's method needs "
+            "straight are the paths of the *flow*. The lines between the pairs are something else.",
+            draw,
+        )
+    if predicted == 16:
+        hint = "The ends of both exact flows agree, but Euler's errors on the way do not. "
+    elif predicted > least:
+        hint = (
+            "A straight interpolation does not make the flow straight. On either curve its paths "
+            "bend, and these bend less harmfully on the circle. "
+        )
+    else:
+        hint = "The circle is ahead, but not by that much. "
+    raise Wrong(shown + hint + f"The least number is {least}.", draw)
+
+
+@functools.cache  # for a second try; the device keeps the results of each apart
+def _errors_of_euler(device: torch.device) -> tuple[float, dict[int, float]]:
+    """Return the error of 16 steps on the line, and those of 4, 8 and 16 on the circle."""
+    a = (torch.arange(50, device=device) + 0.5) / 50 * math.pi
+    upper = torch.stack([a.cos(), a.sin()], dim=1)
+    arcs = torch.cat([upper, torch.tensor([1.0, 0.5]) - upper])
+    line = exact.mixture_velocity(distributions.GaussianMixture(arcs, torch.full((100,), 0.05)))
+    circle = gaussian_paths.convert_velocity(
+        line, gaussian_paths.STRAIGHT, gaussian_paths.TRIGONOMETRIC
+    )
+    generator = torch.Generator().manual_seed(84)
+    starts = distributions.Gaussian(2).sample(500, generator=generator)
+    ends = solvers.rk4(line, starts.double(), steps=80, keep="end").end
+
+    def off(velocity: Any, n: int) -> float:
+        gaps = solvers.euler(velocity, starts, steps=n, keep="end").end - ends
+        return metrics.squared_norm(gaps).mean().sqrt().item()
+
+    return off(line, 16), {n: off(circle, n) for n in (4, 8, 16)}

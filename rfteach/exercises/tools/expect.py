@@ -1,0 +1,160 @@
+"""Looking at what an answer returned, and saying what is wrong with it.
+
+A checker knows the right result and the results of likely mistakes. When an answer is off, it is
+held against each of these, so that the message names the mistake and not just the difference.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import numbers
+import reprlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from rfteach.exercises.tools.answers import DTYPE, Draw, Mistake, NotAttempted, Wrong
+
+
+def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor:
+    """Return `result` if it is a finite tensor of the shape, dtype and device of `like`."""
+    if result is None:
+        raise Wrong(f"{name} is None. Is a `return` missing?")
+    if not isinstance(result, Tensor):
+        raise Wrong(
+            f"{name} is an object of type {type(result).__name__}, but it should be a torch.Tensor."
+        )
+    if result.layout != like.layout:
+        raise Wrong(f"{name} is a {result.layout} tensor. Return a dense one: `.to_dense()`.")
+    if result.shape != like.shape:
+        raise Wrong(
+            f"{name} has shape {tuple(result.shape)}, but for this input it should have "
+            f"{tuple(like.shape)}."
+        )
+    if result.device != like.device:
+        raise Wrong(f"{name} is on {result.device}, but the input is on {like.device}.")
+    if result.dtype != like.dtype:
+        raise Wrong(f"{name} has dtype {result.dtype}, but it should have {like.dtype}. {DTYPE}")
+    if not torch.isfinite(result).all():
+        raise Wrong(
+            f"{name} holds NaN or infinity. Is there a division by something that may be 0, such "
+            f"as t or 1 - t at the ends?"
+        )
+    return result.detach()
+
+
+def expect_close(
+    got: Tensor,
+    wanted: Tensor,
+    mistakes: Iterable[Mistake] = (),
+    *,
+    name: str = "The result",
+    draw: Draw | None = None,
+    tolerance: float = 1e-4,
+) -> None:
+    """Raise Wrong unless `got` is `wanted`; name the mistake that would explain what it is.
+
+    Args:
+        got: the answer's result, already known to have the right shape.
+        wanted: the right result.
+        mistakes: results that likely mistakes would give, each with its hint.
+        name: what the result is, to begin a sentence.
+        draw: draws the target beside the answer.
+        tolerance: largest difference that counts as rounding, relative to the values' size.
+    """
+    if close(got, wanted, tolerance):
+        return
+    for result, hint in mistakes:
+        if close(got, result, tolerance):
+            raise Wrong(hint, draw)
+    if close(got, -wanted, tolerance):
+        raise Wrong(f"{name} has the opposite sign.", draw)
+    if got.ndim and len(got) > 1:
+        if close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
+            raise Wrong(
+                f"{name} is right on average over the batch, but not for each point. Is there a "
+                f"mean over the batch?",
+                draw,
+            )
+        if _same_rows(got, wanted, tolerance):
+            raise Wrong(f"{name} has the right rows, but in another order.", draw)
+    gap = (got - wanted).abs().max().item()
+    raise Wrong(f"{name} is off by up to {gap:.2g}. {_example(got, wanted)}", draw)
+
+
+def _same_rows(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
+    """Say whether each row of one tensor is among the rows of the other, and the reverse."""
+    mine, right = (x.reshape(len(x), -1).double() for x in (got, wanted))
+    gap = torch.cdist(mine, right)
+    nearest = torch.cat([gap.min(dim=0).values, gap.min(dim=1).values])
+    return bool(nearest.max() <= tolerance * max(1.0, wanted.abs().max().item()))
+
+
+def close(got: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
+    """Say whether two tensors agree up to rounding, relative to the size of the wanted one."""
+    if got.shape != wanted.shape or not wanted.isfinite().all():
+        return False
+    scale = max(1.0, wanted.abs().max().item())
+    return bool((got - wanted).abs().max() <= tolerance * scale)
+
+
+def _example(got: Tensor, wanted: Tensor) -> str:
+    """Show the worst entry, and where it is."""
+    worst = int((got - wanted).abs().argmax())
+    where = torch.unravel_index(torch.tensor(worst), got.shape) if got.ndim else ()
+    place = f" at [{', '.join(str(int(i)) for i in where)}]" if got.ndim else ""
+    yours, right = got.flatten()[worst].item(), wanted.flatten()[worst].item()
+    return f"The largest difference{place}: yours is {yours:.6g}, it should be {right:.6g}."
+
+
+def expect_number(value: Any, name: str) -> float:
+    """Return a prediction as a float; raise NotAttempted for None, Wrong for anything else."""
+    if value is None or value is Ellipsis:
+        raise NotAttempted
+    if isinstance(value, (Tensor, np.ndarray)) and math.prod(value.shape) == 1:
+        value = value.item()
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # an integer of hundreds of digits
+            number = float(value)
+    if not math.isfinite(number):
+        raise Wrong(f"{name} should be a finite number, but it is {reprlib.repr(value)}.")
+    return number
+
+
+def expect_pair(result: Any, what: str) -> tuple[Any, Any]:
+    """Return the two parts of a result; `what` names them."""
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        got = "None" if result is None else f"an object of type {type(result).__name__}"
+        if isinstance(result, (tuple, list)):
+            got = f"{len(result)}"
+        raise Wrong(f"Return two things, {what}. Yours returned {got}.")
+    return result[0], result[1]
+
+
+def misconception(value: float, known: Sequence[tuple[float, str]]) -> str:
+    """Return the hint for the known wrong prediction within 1.5 % of this one, or nothing.
+
+    Predictions are rounded to two digits or so; right ones may be off by 1 or 2 %.
+    """
+    near = [hint for wrong, hint in known if abs(value - wrong) <= 0.015 * abs(wrong) + 1e-9]
+    return near[0] if near else ""
+
+
+def expect_value(
+    value: Any, wanted: float, mistakes: Sequence[tuple[float, str]], what: str
+) -> None:
+    """Raise Wrong unless a formula's value, a number, is the wanted one to four digits."""
+    if value is None:
+        raise Wrong(f"{what} is None. Is a `return` missing?")
+    got = expect_number(value, what)
+    if math.isclose(got, wanted, rel_tol=5e-4):
+        return
+    near = [hint for wrong, hint in mistakes if math.isclose(got, wrong, rel_tol=5e-4)]
+    if math.isclose(got, -wanted, rel_tol=5e-4):
+        near.append("The sign is wrong.")
+    raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near[:1]]))

@@ -1,0 +1,140 @@
+"""A velocity that watches how a sampler calls it."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from rfteach.exercises.tools.answers import DTYPE, Mistake, Wrong
+from rfteach.exercises.tools.expect import close, expect_close, expect_tensor
+
+
+class Probe(nn.Module):
+    """A velocity that notes when it is called, and insists on being called properly.
+
+    Attributes:
+        points: the points of each call, shape (batch, *event).
+        clocks: the times of each call, shape (batch,).
+    """
+
+    def __init__(self, field: Callable[[Tensor, Tensor], Tensor], like: Tensor, name="velocity"):
+        super().__init__()
+        self.field, self.name = field, name
+        self.weight = nn.Parameter(torch.ones((), dtype=like.dtype))  # so that gradients show
+        self.points: list[Tensor] = []
+        self.clocks: list[Tensor] = []
+        self._event = like.shape[1:]
+        self._graphs: list[bool] = []
+
+    def forward(self, x: Any, t: Any) -> Tensor:
+        """Return the field at points x (batch, *event) and times t (batch,)."""
+        called = f"The {self.name} was called with"
+        if not isinstance(x, Tensor) or not isinstance(t, Tensor):
+            wrong, value = ("t", t) if isinstance(x, Tensor) else ("x", x)
+            raise Wrong(
+                f"{called} {wrong} = {reprlib.repr(value)}, but it takes tensors: points x and one "
+                f"time for each, shape (batch,), such as `torch.full((len(x),), t)`."
+            )
+        if x.ndim == 1 and t.shape[1:] == self._event:
+            raise Wrong(f"{called} the times first. It takes the points, and then the times.")
+        if x.shape[1:] != self._event:
+            raise Wrong(
+                f"{called} points of shape {tuple(x.shape)}, but they should be (batch, "
+                f"{', '.join(map(str, self._event))}). Feed points as they are: a network for "
+                f"images needs their shape."
+            )
+        if t.shape != x.shape[:1]:
+            raise Wrong(
+                f"{called} t of shape {tuple(t.shape)} for {len(x)} points. It takes one time for "
+                f"each point, shape ({len(x)},)."
+            )
+        if x.dtype != self.weight.dtype:
+            raise Wrong(
+                f"{called} points whose dtype is {x.dtype}, but its weights have "
+                f"{self.weight.dtype}, as the points that go in. {DTYPE}"
+            )
+        self._graphs.append(x.requires_grad)
+        self.clocks.append(t.detach().clone())
+        self.points.append(x.detach().clone())
+        return self.field(x, t) * self.weight
+
+    @property
+    def times(self) -> list[float]:
+        """The mean time of each call."""
+        return [t.double().mean().item() for t in self.clocks]
+
+    @property
+    def kept_gradients(self) -> bool:
+        """Whether points came with the graph of earlier calls, further back than one step."""
+        return any(one and next_one for one, next_one in pairwise(self._graphs))
+
+    @property
+    def evaluations(self) -> int:
+        """The number of calls (NFE)."""
+        return len(self.times)
+
+
+def expect_one_call(probe: Probe, place: Tensor, t: Tensor, places: Sequence[Mistake] = ()) -> None:
+    """Raise Wrong unless the velocity was called once, at points `place` (batch, *event), times t.
+
+    `places` are wrong places, each with its hint.
+    """
+    called = f"The {probe.name} was called"
+    if probe.evaluations != 1:
+        raise Wrong(
+            f"{called} {probe.evaluations} times. Call it once, for the whole batch together."
+        )
+    name = f"The point that the {probe.name} was fed"
+    expect_close(expect_tensor(probe.points[0], place, name), place, places, name=name)
+    (mean,), right = probe.times, t.double().mean().item()
+    if abs(mean - right) > 1e-4:
+        raise Wrong(
+            f"{called} at the right points but at other times: mean {mean:.3f} in place of "
+            f"{right:.3f}."
+        )
+    if not close(probe.clocks[0].to(t), t):
+        raise Wrong(f"{called} at the right points, but the times are not those of their rows.")
+
+
+def expect_steps(probe: Probe, evaluations: int) -> None:
+    """Raise Wrong unless the velocity was looked at as many times as the sampler should."""
+    made = probe.evaluations
+    if made == evaluations:
+        return
+    if made == 0:
+        hint = "The velocity is not used at all."
+    elif made == 1:
+        hint = "Is the number of steps ignored, or the velocity of the first call kept?"
+    elif abs(made - evaluations) <= max(1, evaluations // 8):  # about a step
+        hint = (
+            "Count the steps as the gaps between posts, not the posts, and in whole numbers: a "
+            "loop over times that are added up may make one too many or too few."
+        )
+    elif made % evaluations == 0:
+        hint = f"That is {made // evaluations} for each one that is needed."
+    elif made < evaluations:
+        hint = "Is the number of steps ignored, or a velocity kept from an earlier call?"
+    else:
+        hint = "Is the number of steps ignored?"
+    raise Wrong(
+        f"Evaluations of the velocity: {evaluations} are needed, but yours made {made}. {hint}"
+    )
+
+
+def expect_without_gradient(result: Any, probe: Probe) -> None:
+    """Raise Wrong if a sampler kept the graph for gradients, though it may cut it in the end."""
+    if not probe.weight.requires_grad:
+        raise Wrong(
+            "Your sampler freezes the weights of the velocity, so that no training works after it. "
+            "Sample under `torch.no_grad()`, which leaves them as they are."
+        )
+    if probe.kept_gradients or (isinstance(result, Tensor) and result.requires_grad):
+        raise Wrong(
+            "The samples are right, but the run recorded what a gradient would need, and the "
+            "memory for that grows with each step. Sample under `torch.no_grad()`."
+        )
