@@ -56,8 +56,8 @@ def conditional_variance(
     """Return V(X0, X1) = int_0^1 E||X1 - X0 - E[X1 - X0 | X_t]||^2 dt.
 
     The least loss that any velocity reaches on this coupling: how much the lines disagree where
-    they meet (Liu et al. 2022, Section 3.3). It is 0 exactly when no two of them do: when none are
-    at one place at one time.
+    they meet (Liu et al. 2022, Section 3.3). It is 0 exactly when at almost every time the place
+    determines the line. (All lines of X1 = -X0 meet, but only at t = 1/2, and V is 0.)
 
     At each time every line is held against the line nearest to it: half of the mean squared
     difference of their velocities estimates the variance at one place (the nearest-neighbor

@@ -98,6 +98,17 @@ def once(x, t):
     return with_extra(lambda d, clock, variance: quarter_turn(d))(x, t)
 
 
+@table.wrong("7.2", "run away to infinity")
+def with_paths_that_run_away(x, t):
+    # div(p h) = 0 for p h = J grad(p q); on the line b = 0, h = 0.3 a^2 outward.
+    def extra(d, clock, variance):
+        a, b = d[:, :1], d[:, 1:]
+        q = 0.3 * a**2 * b
+        return torch.cat([0.3 * a**2 - q * b / variance, -0.6 * a * b + q * a / variance], dim=1)
+
+    return with_extra(extra)(x, t)
+
+
 table.wrong("7.2", "this is v* itself", best)
 table.wrong("7.2", "this is v* itself", with_extra(lambda d, t, var: 0.01 * quarter_turn(d)))
 table.wrong("7.2", "the center is t m", lambda x, t: best(x, t) + quarter_turn(x))

@@ -12,7 +12,11 @@ from torch import Tensor
 from rfteach import _distributions as distributions, _exact as exact, _solvers as solvers
 from rfteach._measures import flows as metrics
 from rfteach._velocity import Velocity
-from rfteach.exercises.chapters.ch07_theory.round_cloud import moved_by, standard_normal
+from rfteach.exercises.chapters.ch07_theory.round_cloud import (
+    moved_by,
+    runs_away,
+    standard_normal,
+)
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import Right, Wrong, call
@@ -115,13 +119,19 @@ def same_clouds(other_field: Any) -> Right:
             raise Wrong(
                 f"At t = {time:g} what you add to v* cannot be measured. It grows without bounds, "
                 f"or it varies too quickly from place to place. Far away from the center it may "
-                f"grow like a power of the distance, but not much faster."
+                f"grow like a power of the distance, along the circles, but not much faster."
             )
         if moved:
             still = not moved_by(h + v, sigma * standard, weight, sigma)
             if still and (h + v).abs().max() > 0:
                 moved = "is what you add to v*, alone. Return v* + h."
             raise Wrong(f"At t = {time:g} your field {moved}")
+        if runs_away(lambda offset, at=at, sigma=sigma: at(offset / sigma)[0], sigma):
+            raise Wrong(
+                f"At t = {time:g} what you add to v*, toward or away from the center, grows faster "
+                f"than the distance to it. The clouds may stay the same, but a path can then run "
+                f"away to infinity before t = 1, as it does for dx/dt = x^2."
+            )
         largest = max(largest, square**0.5)
     if largest < 0.1:
         raise Wrong(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -60,3 +61,24 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
             "depends on their radius alone."
         )
     return ""
+
+
+def runs_away(extra: Callable[[Tensor], Tensor], sigma: float) -> bool:
+    """Say whether the part of an extra velocity away from the center outgrows the distance to it.
+
+    At most linear growth is what keeps every path finite. A part that grows like the distance has
+    the same share of it at 10 and at 40 widths of the cloud, and the square of it four times that.
+
+    Args:
+        extra: what is added to v*, at offsets from the center, shapes (n, 2).
+        sigma: the width of the cloud.
+    """
+    angle = torch.arange(48, dtype=torch.float64, device=torch.get_default_device())
+    outward = torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
+
+    def share(distance: float) -> tuple[float, float]:
+        h = extra(distance * outward) / distance
+        return (h * outward).sum(dim=1).abs().max().item(), h.abs().max().item()
+
+    (near, _), (far, size) = share(10 * sigma), share(40 * sigma)
+    return far > 2 * near + 1e-6 * (1 + size)  # the last part: rounding of a part that is 0
