@@ -28,10 +28,13 @@ serve: book ## build the book and serve it on http://localhost:8000
 lab: setup ## open the chapters in JupyterLab
 	$(BIN)/jupyter lab book $(if $(filter 0,$(shell id -u)),--allow-root) # root: in a container
 
-# What one runs after each edit: in two minutes, nearly all that make test knows of the package.
+# What one runs after each edit: in two minutes, nearly all that make test knows of the package. The
+# tests of the checkers take half of the time, so they run when a checker or a test of one was edited.
+UNTOUCHED := $(if $(shell git status --porcelain rfteach/exercises tests/unit/exercises),,\
+	--ignore tests/unit/exercises)
 check: lint ## lint, types, and the fast tests
 	$(UNCHECKED) $(BIN)/pytest tests/bad_input -q -n 2
-	$(BIN)/pytest tests/unit tests/notebooks tests/project -q -n 2 -m 'not slow'
+	$(BIN)/pytest tests/unit tests/notebooks tests/project -q -n 2 -m 'not slow' $(UNTOUCHED)
 
 # The quick parts first, two processes at a time. CI runs the same parts side by side.
 test: lint browser unit notebooks book site widgets ## run everything: the checks and tests below
