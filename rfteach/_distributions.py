@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_real, check_same_device
-from rfteach._rows import Rows
+from rfteach._rows import Rows, where_to_draw
 
 
 @runtime_checkable
@@ -62,8 +62,7 @@ class _Sampler:
             TypeError: `n` is not an integer.
         """
         check_count("n", n)
-        device = torch.device(device) if device is not None else torch.get_default_device()
-        draw_on = generator.device if generator is not None else device
+        draw_on, device = where_to_draw(generator, device)
         return self._draw(n, generator, draw_on).to(device)
 
     def _draw(self, n: int, generator: torch.Generator | None, device: torch.device) -> Tensor:

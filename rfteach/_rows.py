@@ -9,6 +9,14 @@ from torch import Tensor
 from rfteach._checks import check_count
 
 
+def where_to_draw(
+    generator: torch.Generator | None, device: torch.device | str | None
+) -> tuple[torch.device, torch.device]:
+    """Return where random numbers are drawn (the generator's device), and where the points go."""
+    device = torch.device(device) if device is not None else torch.get_default_device()
+    return (device if generator is None else generator.device), device
+
+
 class Rows:
     """Columns of equal length, drawn with replacement: what stands in one row stays together.
 
@@ -41,8 +49,7 @@ class Rows:
             TypeError: `n` is not an integer.
         """
         check_count("n", n)
-        device = torch.device(device) if device is not None else torch.get_default_device()
-        draw_on = generator.device if generator is not None else device
+        draw_on, device = where_to_draw(generator, device)
         rows = torch.randint(len(self), (n,), generator=generator, device=draw_on)
         return tuple(column.to(device) for column in self._take(rows))
 
