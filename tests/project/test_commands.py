@@ -78,6 +78,7 @@ def test_a_benchmark_finds_all_that_it_imports(path):
     importlib.import_module(f"benchmarks.{path.stem}")
 
 
+@pytest.mark.slow
 def test_the_command_that_trains_starts():
     """From the root, as CONTRIBUTING.md says; the other tests call its `main`."""
     command = [sys.executable, "-m", "scripts.train", "--help"]

@@ -40,6 +40,7 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", JOBS)
 def test_a_job_trains_resumes_after_a_lost_stage_and_gives_the_same_bytes(
@@ -80,6 +81,7 @@ def test_a_job_trains_resumes_after_a_lost_stage_and_gives_the_same_bytes(
         assert record["classifier"]["accuracy"] == pytest.approx(right.double().mean().item())
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_ablation_of_the_captions_can_be_trained_alone(tmp_path):
     main(["captions", "--preset", "smoke", "--output", str(tmp_path), "--part", "ablation"])
@@ -109,6 +111,7 @@ def folders(tmp_path, monkeypatch):
 OWN = "transfer --preset smoke --source cats"
 
 
+@pytest.mark.slow
 def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
     main(f"{OWN} --target faces --size 12 --output made".split())
     record = json.loads((folders / "made/transfer.json").read_text())

@@ -54,6 +54,7 @@ def test_the_flows_of_images_are_those_of_the_manifest(data):
             assert torch.equal(parameter, parameter.half().float())
 
 
+@pytest.mark.slow
 def test_one_step_is_as_good_as_measured():
     """The very samples of the manifest, so the FID differs by rounding alone."""
     record = rf.weights_manifest("fashion")
@@ -79,6 +80,7 @@ def test_the_classifier_knows_the_shipped_images():
     assert real.mean.shape == (128,) and real.covariance.shape == (128, 128)
 
 
+@pytest.mark.slow
 def test_the_flow_of_captions_is_that_of_the_manifest():
     """Its words have the numbers that it was trained with, and it shows what the texts say."""
     record = rf.weights_manifest("captions")

@@ -241,6 +241,7 @@ def test_a_round_straightens_the_flow(rounds):
     assert third < 0.1 * first
 
 
+@pytest.mark.slow
 def test_the_rounds_keep_the_law_of_the_data(rounds):
     """In one step of 2-RF and 3-RF, next to what many steps of 1-RF reach."""
     true = TARGET.sample(2000, generator=seeded(1))

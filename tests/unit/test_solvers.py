@@ -334,6 +334,7 @@ def test_with_the_end_alone_memory_does_not_grow_with_the_steps(peaks):
     assert peaks[0] < 100e6
 
 
+@pytest.mark.slow
 def test_a_million_particles_fit_in_two_gib(peaks):
     """With the default network. Two steps do: the test above shows that more take no more."""
     assert peaks[1] < 2 * 2**30

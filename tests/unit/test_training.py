@@ -393,6 +393,7 @@ class Shifts(nn.Module):
         return self.table(condition)
 
 
+@pytest.mark.slow
 def test_a_condition_reaches_the_velocity_of_its_pair():
     """Pairs of label k differ by the vector (k, -k), which is what row k has to learn."""
     labels = torch.arange(300) % 3
