@@ -83,11 +83,15 @@ from rfteach._networks.classifier import ImageClassifier as ImageClassifier
 from rfteach._networks.mlp import VelocityMLP as VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity as MMDiTVelocity
 from rfteach._networks.unet import UNetVelocity as UNetVelocity
-from rfteach._paths.diffusion import (
-    NoiseSchedule as NoiseSchedule,
+from rfteach._paths.denoising import (
     ddim as ddim,
     ddpm as ddpm,
+    dpm_solver as dpm_solver,
+)
+from rfteach._paths.diffusion import (
+    NoiseSchedule as NoiseSchedule,
     noise_matching_loss as noise_matching_loss,
+    v_matching_loss as v_matching_loss,
 )
 from rfteach._paths.gaussian import (
     STRAIGHT as STRAIGHT,

@@ -1,4 +1,4 @@
-"""The rival: a denoising diffusion model (DDPM), with the schedules and samplers of `diffusers`.
+"""The rival: a denoising diffusion model, its noise levels and losses.
 
 Diffusion models count noise levels down, k = T - 1, ..., 0, from noise to data. Here, a network
 sees level k at the time t = 1 - (k + 1) / T, so that t = 0 is noise, as in the whole book.
@@ -13,12 +13,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_pair, check_times, check_velocity_output
+from rfteach._checks import check_count, check_pair, check_times, check_velocity_output
 from rfteach._interpolation import along
 from rfteach._optional import optional
 from rfteach._paths.gaussian import GaussianPath
-from rfteach._solvers import Trajectory
-from rfteach._velocity import CountedVelocity, Velocity
+from rfteach._velocity import Velocity
 
 SCHEDULES = {"linear": "linear", "cosine": "squaredcos_cap_v2"}
 
@@ -54,11 +53,7 @@ class NoiseSchedule:
         return f"NoiseSchedule({self.name!r}, levels={self.levels})"
 
     def scheduler(self, kind: str, **settings):
-        """Return a scheduler of diffusers with these levels: `DDIMScheduler`, `DDPMScheduler` ...
-
-        Its sample is not clipped, since points of the plane know no range of colors.
-        """
-        settings = {"clip_sample": False, **settings}
+        """Return a scheduler of diffusers with these levels: `DDIMScheduler`, for instance."""
         with torch.device("cpu"):  # numbers that multiply points of any device
             return getattr(optional("diffusers"), kind)(
                 num_train_timesteps=self.levels, beta_schedule=SCHEDULES[self.name], **settings
@@ -125,100 +120,34 @@ def noise_matching_loss(
             another shape than that of its points.
         TypeError: an argument is not a floating-point tensor.
     """
+    return _matching_loss(network, x0, x1, t, schedule, predicts="noise")
+
+
+def v_matching_loss(
+    network: Velocity,
+    x0: Float[Tensor, "batch *event"],
+    x1: Float[Tensor, "batch *event"],
+    t: Float[Tensor, " batch"],
+    *,
+    schedule: NoiseSchedule,
+) -> Float[Tensor, ""]:
+    """Return the batch mean of ||V - network(X_k, t)||^2 with V = noise[k] X1 - signal[k] X0.
+
+    V is the velocity of the mixture along the circle, per radian, toward the data. The papers'
+    "v-prediction" is -V: they walk toward the noise (Salimans and Ho 2022, Appendix D).
+
+    Arguments, result and errors: as for `noise_matching_loss`.
+    """
+    return _matching_loss(network, x0, x1, t, schedule, predicts="v")
+
+
+def _matching_loss(network, x0, x1, t, schedule, predicts):
     check_pair(x0, x1)
     check_times(t, x0)
     level = schedule.level_at(t)
-    noise, signal = (
-        along(weights.to(x0)[level], x0) for weights in (schedule.noise, schedule.signal)
-    )
+    noise, signal = (along(w.to(x0)[level], x0) for w in (schedule.noise, schedule.signal))
     xk = noise * x0 + signal * x1
     predicted = network(xk, schedule.time_of(level).to(t))
     check_velocity_output(predicted, xk)
-    return (x0 - predicted).square().flatten(1).sum(dim=1).mean()
-
-
-def ddim(
-    network: Velocity,
-    x0: Float[Tensor, "n *event"],
-    *,
-    schedule: NoiseSchedule,
-    steps: int = 50,
-    spacing: Literal["leading", "trailing"] = "leading",
-    keep: Literal["path", "end"] = "path",
-) -> Trajectory:
-    """Sample without fresh noise by DDIM (Song, Meng, Ermon 2021, equation 12), with diffusers.
-
-    Args:
-        network: callable `network(x, t)` that predicts the noise.
-        x0: noise, shape (n, *event).
-        schedule: the noise levels that the network was trained on.
-        steps: number N of steps, of T / N levels each; one evaluation a step.
-        spacing: "leading", the default of diffusers, starts T / N - 1 levels below the last one and
-            sees level 0. "trailing" starts at the last level and sees the times of Euler's method,
-            0, 1/N, ..., (N - 1)/N; an error made there is multiplied by noise / signal.
-        keep: "path" keeps every state; "end" only the first and the last, in constant memory.
-
-    Returns:
-        A trajectory; its times are those that the network is told, and 1 at the end.
-
-    Raises:
-        ValueError: `steps` does not divide the number of levels, a word is unknown, `x0` is empty
-            or not finite, or the network returns a wrong shape.
-        TypeError: `x0` is not a floating-point tensor, or `steps` no integer.
-    """
-    check_count("steps", steps)
-    if schedule.levels % steps:
-        fitting = [n for n in range(1, schedule.levels + 1) if schedule.levels % n == 0]
-        raise ValueError(
-            f"steps = {steps} does not divide the {schedule.levels} levels, so that a step would "
-            f"not end where the next one starts; take one of {', '.join(map(str, fitting))}"
-        )
-    if spacing not in ("leading", "trailing"):
-        raise ValueError(f'spacing = {spacing!r}, but it must be "leading" or "trailing"')
-    scheduler = schedule.scheduler("DDIMScheduler", timestep_spacing=spacing)
-    scheduler.set_timesteps(steps)
-    return _sample(network, x0, schedule, scheduler, keep)
-
-
-def ddpm(
-    network: Velocity,
-    x0: Float[Tensor, "n *event"],
-    *,
-    schedule: NoiseSchedule,
-    generator: torch.Generator | None = None,
-    keep: Literal["path", "end"] = "end",
-) -> Trajectory:
-    """Sample by DDPM's own chain, with fresh noise in each of its T steps (Ho et al., Algorithm 2).
-
-    The variance of the fresh noise is the smaller one of their Section 3.2, the default of
-    diffusers.
-
-    Args:
-        network, x0, schedule, keep: as for `ddim`.
-        generator: source of the fresh noise; PyTorch's global one when None.
-
-    Returns and errors: as for `ddim`; T evaluations.
-    """
-    return _sample(
-        network, x0, schedule, schedule.scheduler("DDPMScheduler"), keep, generator=generator
-    )
-
-
-@torch.no_grad()
-def _sample(network, x0, schedule, scheduler, keep, **options) -> Trajectory:
-    check_data("x0", x0)
-    if keep not in ("path", "end"):
-        raise ValueError(f'keep = {keep!r}, but it must be "path" or "end"')
-    network = CountedVelocity(network)
-    levels = scheduler.timesteps
-    times, states, x = schedule.time_of(levels).tolist(), [x0], x0
-    for level, t in zip(levels.tolist(), times, strict=True):
-        predicted = network(x, x.new_full((len(x),), t))
-        check_velocity_output(predicted, x)
-        x = scheduler.step(predicted, level, x, **options).prev_sample
-        if keep == "path":
-            states.append(x)
-    if keep == "end":
-        states, times = [x0, x], times[:1]
-    kept = x0.new_tensor([*times, 1.0])
-    return Trajectory(kept, torch.stack(states), network.evaluations, complete=keep == "path")
+    wanted = x0 if predicts == "noise" else noise * x1 - signal * x0
+    return (wanted - predicted).square().flatten(1).sum(dim=1).mean()

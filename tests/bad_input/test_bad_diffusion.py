@@ -33,9 +33,9 @@ def test_without_diffusers(monkeypatch, says):
         rf.NoiseSchedule()
 
 
-@pytest.mark.parametrize("sampler", [rf.ddim, rf.ddpm])
+@pytest.mark.parametrize("sampler", [rf.ddim, rf.ddpm, rf.dpm_solver])
 def test_the_samplers(sampler, schedule, says):
-    options = {"schedule": schedule} | ({"steps": 5} if sampler is rf.ddim else {})
+    options = {"schedule": schedule, "steps": 5}
     with says(ValueError, "keep = 'all'", '"path" or "end"'):
         sampler(predict, X, keep="all", **options)
     with says(TypeError, "x0 must be a torch.Tensor"):
@@ -44,26 +44,26 @@ def test_the_samplers(sampler, schedule, says):
         sampler(predict, X.long(), **options)
     with says(TypeError, "returned NoneType"):
         sampler(lambda x, t: None, X, **options)
-
-
-def test_ddim_alone(schedule, says):
     with says(ValueError, "spacing = 'linspace'", "trailing", "leading"):
-        rf.ddim(predict, X, schedule=schedule, steps=5, spacing="linspace")
+        sampler(predict, X, spacing="linspace", **options)
+    with says(ValueError, "predicts = 'data'", '"noise" or "v"'):
+        sampler(predict, X, predicts="data", **options)
     with says(TypeError, "steps must be an integer", "2.5"):
-        rf.ddim(predict, X, schedule=schedule, steps=2.5)
+        sampler(predict, X, schedule=schedule, steps=2.5)
     with says(ValueError, "steps = 20", "10 levels", "one of 1, 2, 5, 10"):
-        rf.ddim(predict, X, schedule=schedule, steps=20)
+        sampler(predict, X, schedule=schedule, steps=20)
 
 
-def test_the_loss(schedule, says):
+@pytest.mark.parametrize("loss", [rf.noise_matching_loss, rf.v_matching_loss])
+def test_the_losses(loss, schedule, says):
     with says(ValueError, "x0 has shape (3, 2)", "x1 has shape (2, 2)"):
-        rf.noise_matching_loss(predict, X, X[:2], T, schedule=schedule)
+        loss(predict, X, X[:2], T, schedule=schedule)
     with says(TypeError, "t must be a floating-point tensor", "float"):
-        rf.noise_matching_loss(predict, X, X, 0.5, schedule=schedule)
+        loss(predict, X, X, 0.5, schedule=schedule)
     with says(ValueError, "t = 999.0 lies outside [0, 1]"):
-        rf.noise_matching_loss(predict, X, X, T * 1998, schedule=schedule)
+        loss(predict, X, X, T * 1998, schedule=schedule)
     with says(ValueError, "returned shape (3, 1)"):
-        rf.noise_matching_loss(lambda x, t: x[:, :1], X, X, T, schedule=schedule)
+        loss(lambda x, t: x[:, :1], X, X, T, schedule=schedule)
 
 
 def test_the_paths(says):

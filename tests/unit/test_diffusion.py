@@ -127,6 +127,98 @@ def test_ddim_is_eulers_method_in_other_coordinates(schedule, steps, spacing, ge
     assert torch.equal(short.end, path.end) and not short.complete
 
 
+@pytest.mark.parametrize("steps", [1, 5, 50])
+def test_ddim_with_v_turns_along_the_circle(steps, generator):
+    """One step is x cos(a) + v sin(a): it divides by nothing, at pure noise neither."""
+    schedule = SCHEDULES["cosine"]
+    x = x0 = torch.randn(30, 2, generator=generator, dtype=torch.float64)
+    levels = list(range(999, -1, -1000 // steps))
+    angle = torch.atan2(schedule.signal, schedule.noise)
+    stops = [*angle[levels].tolist(), math.pi / 2]
+    for k, here, there in zip(levels, stops, stops[1:], strict=False):
+        t = torch.full((30,), (999 - k) / 1000, dtype=torch.float64)
+        x = math.cos(there - here) * x + math.sin(there - here) * waves(x, t)
+    path = rf.ddim(waves, x0, schedule=schedule, steps=steps, spacing="trailing", predicts="v")
+    torch.testing.assert_close(path.end, x, atol=1e-4, rtol=1e-4)
+
+
+@each
+def test_the_exact_noise_and_the_exact_v_are_one_sampler(schedule, generator):
+    x0 = torch.randn(50, 2, generator=generator, dtype=torch.float64)
+    predict = exact(schedule)
+
+    def exact_v(x, t):
+        level = schedule.level_at(t + 1e-9)[0]
+        noise, signal = schedule.noise[level], schedule.signal[level]
+        x0 = predict(x, t)
+        return noise * (x - noise * x0) / signal - signal * x0
+
+    for sampler in (rf.ddim, rf.ddpm, rf.dpm_solver):
+        options = {"schedule": schedule, "steps": 20, "spacing": "leading"}
+        ends = []
+        for network, predicts in ((predict, "noise"), (exact_v, "v")):
+            torch.manual_seed(0)  # the fresh noise of DDPM
+            ends.append(sampler(network, x0, predicts=predicts, **options).end)
+        torch.testing.assert_close(*ends, atol=1e-3, rtol=1e-3)
+
+
+def test_v_is_the_velocity_of_the_circle(generator):
+    """The loss of the mean velocity per radian is least; a sign or an angle off is worse."""
+    schedule = SCHEDULES["cosine"]
+    x0 = torch.randn(4000, 2, generator=generator)
+    x1 = rf.EightGaussians().sample(4000, generator=generator)
+    t = 0.02 + 0.96 * torch.rand(4000, generator=generator)
+    straight = rf.mixture_velocity(rf.EightGaussians())
+    circle = rf.convert_velocity(straight, rf.STRAIGHT, rf.TRIGONOMETRIC)
+
+    def best(x, t):  # the cosine schedule is an even clock, but for the first degree
+        return circle(x, t) / (math.pi / 2)
+
+    losses = [
+        rf.v_matching_loss(network, x0, x1, t, schedule=schedule)
+        for network in (best, lambda x, t: 0.9 * best(x, t), lambda x, t: -best(x, t))
+    ]
+    assert losses[0] < losses[1] < losses[2]
+
+
+def test_dpm_solver_leans_on_the_step_before(generator):
+    """Lu et al. 2022, Algorithm 2 (DPM-Solver++(2M)), written out; the last step is DDIM's."""
+    schedule = SCHEDULES["linear"]
+    x0 = torch.randn(30, 2, generator=generator, dtype=torch.float64)
+    levels = list(range(999, -1, -100))
+    x, before, h_before = x0, None, None
+    for k, j in zip(levels, [*levels[1:], None], strict=True):
+        t = torch.full((30,), (999 - k) / 1000, dtype=torch.float64)
+        signal, noise = schedule.signal[k], schedule.noise[k]
+        data = mean = (x - noise * waves(x, t)) / signal
+        if j is None:
+            x = data
+            break
+        h = torch.log(schedule.signal[j] / schedule.noise[j] * noise / signal)
+        if before is not None:
+            mean = data + h / h_before / 2 * (data - before)
+        x = schedule.noise[j] / noise * x - schedule.signal[j] * torch.expm1(-h) * mean
+        before, h_before = data, h
+    path = rf.dpm_solver(waves, x0, schedule=schedule, steps=10)
+    torch.testing.assert_close(path.end, x, atol=1e-4, rtol=1e-4)
+    assert path.evaluations == 10
+
+
+@each
+def test_ddpm_with_fewer_steps_has_the_variance_of_the_stride(schedule, generator):
+    """One stride from level k to j: the variance is that of X_j, given X_k and the data."""
+    x0 = torch.zeros(20_000, 1, dtype=torch.float64)
+    path = rf.ddpm(
+        lambda x, t: torch.zeros_like(x), x0, schedule=schedule, steps=4, generator=generator,
+        keep="path",
+    )  # fmt: skip
+    kept = schedule.signal.square()
+    k, j = 750, 500
+    wanted = (1 - kept[j]) / (1 - kept[k]) * (1 - kept[k] / kept[j])
+    assert path.evaluations == 4
+    torch.testing.assert_close(path.states[1].var(), wanted, rtol=0.05, atol=0)  # 5 errors
+
+
 def test_a_euler_step_on_the_line_is_a_ddim_step(generator):
     velocity = rf.mixture_velocity(rf.EightGaussians())
     x = torch.randn(30, 2, generator=generator, dtype=torch.float64)
