@@ -1,10 +1,11 @@
 """Gaussian paths: any mix of signal and noise, and how the velocity of one gives that of another.
 
-X_t = noise(t) X0 + signal(t) X1 with Gaussian noise X0. Rectified Flow's line is the path with
-signal t and noise 1 - t; diffusion models take others. Two such paths pass the same mixtures of X0
-and X1, but for a scale and a clock, so that what is learned on the one holds on the other
-(stochastic interpolants: Albergo and Vanden-Eijnden 2022; Gaussian conditional paths: Lipman et al.
-2022).
+X_t = noise(t) X0 + signal(t) X1. Rectified Flow's line is the path with signal t and noise 1 - t;
+diffusion models take others. Two such paths pass the same mixtures of X0 and X1, but for a scale
+and a clock, so that what is learned on the one holds on the other. That is true of any pairs
+(X0, X1), those of Reflow too. They are called Gaussian paths since X0 is Gaussian in most uses, and
+must be where a score is wanted (stochastic interpolants: Albergo and Vanden-Eijnden 2022; Gaussian
+conditional paths: Lipman et al. 2022).
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 """The small Stable Diffusion 3 of chapter 11: Fashion-MNIST from noise, given a text.
 
 With it come the smaller flows of an ablation, which differ in one thing, with three seeds each:
-times uniform, logit-normal or of mode sampling, and one stream in place of two. The classifier that
-measures them is the shipped one.
+times uniform, logit-normal or of mode sampling, and one stream in place of two. Uniform and
+logit-normal times are also tried at other learning rates, since the best one may not be the same.
+
+The classifier that measures them is the shipped one. What is measured of the flow is measured from
+several noises, so that a difference can be told from chance.
 
 `--part flow` and `--part ablation` do one half each, in two processes at once; after them the
 command without `--part` only writes the files.
@@ -16,9 +19,17 @@ from torch import Tensor, nn
 
 import rfteach as rf
 from scripts.train.job import DEVICE, SEED, Job, fresh
-from scripts.train.measures import NOISE, accuracy, generate, shipped_classifier, start_noise
+from scripts.train.measures import (
+    NOISE,
+    accuracy,
+    generate,
+    held_out_parts,
+    shipped_classifier,
+    start_noise,
+)
 
 SEEDS = 3
+NOISES = 3  # sets of noise from which the shipped flow is measured
 RECHECK = 200  # samples that a test generates again
 VARIANTS = {  # of the ablation: one thing differs from the first
     "logit-normal times": {},
@@ -60,19 +71,23 @@ class Measurement:
     def __init__(self, job: Job):
         self.job = job
         self.classifier, self.real = shipped_classifier(job)
-        self.noise = start_noise(job.preset.samples)
 
-    def __call__(self, name: str, velocity, steps, *, scale=1.0, unseen=False) -> dict:
-        """Generate an image for each noise, guided by a text; return what they are like."""
+    def each(self, name: str, velocity, steps, **how) -> list[dict]:
+        """Return what is noted with each set of noise."""
+        return [self(f"{name}, noise {k}", velocity, steps, k, **how) for k in range(NOISES)]
+
+    def __call__(self, name: str, velocity, steps, k=0, *, scale=1.0, unseen=False) -> dict:
+        """Generate images from the noise of set k, guided by texts; return what they are like."""
 
         def guided(x, t, condition):
             nothing = torch.zeros_like(condition)
             return rf.guided(velocity, condition, nothing, scale=scale)(x, t)
 
         def find():
-            tokens, labels = texts(len(self.noise), unseen)
+            noise = start_noise(self.job.preset.samples, k)
+            tokens, labels = texts(len(noise), unseen)
             told = velocity if scale == 1 else guided
-            images = generate(told, self.noise, steps=steps, condition=tokens, batch_size=64)
+            images = generate(told, noise, steps=steps, condition=tokens, batch_size=64)
             return self.look(images, labels)
 
         return self.job.note(name, find)
@@ -89,35 +104,50 @@ class Measurement:
 def flow_part(preset, flow: nn.Module, measure: Measurement) -> dict:
     """Measure guidance and shift of the flow that is shipped."""
     guidance = {
-        f"{scale:g}": measure(f"guidance {scale:g}", flow, preset.steps, scale=scale)
+        f"{scale:g}": measure.each(f"guidance {scale:g}", flow, preset.steps, scale=scale)
         for scale in preset.scales
     }
-    unseen = measure("unseen captions", flow, preset.steps, scale=preset.best, unseen=True)
+    unseen = measure.each("unseen captions", flow, preset.steps, scale=preset.best, unseen=True)
     equal = torch.linspace(0, 1, preset.few + 1, dtype=torch.float64)
     shift = {  # alone, without guidance
-        f"{shift:g}": measure(f"shift {shift:g}", flow, rf.shift_times(equal, shift))
+        f"{shift:g}": measure.each(f"shift {shift:g}", flow, rf.shift_times(equal, shift))
         for shift in preset.shifts
     }
     return {"guidance": guidance, "unseen captions": unseen, "shift": shift}
 
 
 def ablation_part(job: Job, coupling, measure: Measurement) -> dict:
-    """Train and measure each variant with each seed."""
+    """Train and measure each variant with each seed, and the times at other learning rates."""
+
+    def measured(variant: str, name: str, seed: int, **how) -> dict:
+        how = {**VARIANTS[variant], **how}
+        flow = fit(job, name, job.preset.ablation, coupling, seed=seed, **how)
+        facts = measure(f"{name}, measured", flow, job.preset.steps)
+        return job.note(name) | facts
+
     found = {variant: [] for variant in VARIANTS}
     for seed in range(SEEDS):
-        for variant, how in VARIANTS.items():
-            name = f"{variant}, seed {seed}"
-            flow = fit(job, name, job.preset.ablation, coupling, seed=seed, **how)
-            facts = measure(f"{name}, measured", flow, job.preset.steps)
-            found[variant].append(job.note(name) | facts)
-    return {"ablation": found}
+        for variant in VARIANTS:
+            found[variant].append(measured(variant, f"{variant}, seed {seed}", seed))
+    rates = {
+        variant: {
+            f"{rate:g}": [
+                measured(variant, f"{variant}, rate {rate:g}, seed {k}", k, learning_rate=rate)
+                for k in range(SEEDS - 1)
+            ]
+            for rate in job.preset.other_rates
+        }
+        for variant in ("logit-normal times", "uniform times")
+    }
+    return {"ablation": found, "other rates": rates}
 
 
 def run(job: Job) -> None:
     """Train and measure the flow, the ablation, or both; only then there is a manifest."""
     job.require()
     preset, part = job.preset, job.options.part
-    images, labels = (rows.to(DEVICE) for rows in rf.fashion("sample" if job.smoke else "train"))
+    train, test = ("sample", "sample") if job.smoke else ("train", "test")
+    images, labels = (rows.to(DEVICE) for rows in rf.fashion(train))
     coupling = rf.CaptionCoupling(rf.ConditionalCoupling(NOISE, images, labels))
     measure = Measurement(job)
     record = {}
@@ -128,8 +158,9 @@ def run(job: Job) -> None:
         record |= flow_part(preset, flow, measure)
     if part is not None:
         return
-    shown = slice(0, preset.samples)
-    real = job.note("real images", partial(measure.look, images[shown], labels[shown]))
+    test_images = (rows.to(DEVICE) for rows in rf.fashion(test))
+    look = partial(held_out_parts, measure.classifier, *test_images, preset.samples)
+    real = job.note("real images", look)
     saved = job.save_flows("captions.safetensors", {"1-RF": flow})
     data = {"Fashion-MNIST, captions": {**saved, "models": {"1-RF": job.note("1-RF")}}}
     told = {"recheck": RECHECK, "vocabulary": rf.CAPTION_VOCABULARY}

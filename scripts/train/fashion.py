@@ -15,9 +15,18 @@ from torch import Tensor
 import rfteach as rf
 from rfteach._runs.tensors import fingerprint, load_tensors, save_tensors
 from scripts.train.job import DEVICE, SEED, Job, fresh, round_to_half
-from scripts.train.measures import NOISE, accuracy, by_steps, generate, in_bf16, start_noise
+from scripts.train.measures import (
+    NOISE,
+    accuracy,
+    by_steps,
+    generate,
+    held_out_parts,
+    in_bf16,
+    start_noise,
+)
 
 RECHECK = 1000  # samples that the chapter generates again
+PART = 2000  # test images that are held against the rest of them
 CLASSIFIER = "rfteach.classifier/1"  # the format of its stage
 
 
@@ -113,6 +122,7 @@ def run(job: Job) -> None:
         lambda: {
             "accuracy": accuracy(classifier, test_images, test_labels),
             # What two samples of real images are apart: no flow can be asked for less.
+            "held-out parts": held_out_parts(classifier, test_images, test_labels, size=PART),
             "real against real": rf.feature_fid(images[: len(test_images)], real, classifier),
             "recheck floor": rf.feature_fid(images[:RECHECK], real, classifier),
         },

@@ -13,9 +13,9 @@ from scripts.train.job import DEVICE, Job
 NOISE = rf.Gaussian(1, 28, 28)
 
 
-def start_noise(count: int) -> Tensor:
-    """Return the noise from which samples start; drawn on the CPU, so the same on any machine."""
-    return NOISE.sample(count, generator=torch.Generator().manual_seed(1000), device=DEVICE)
+def start_noise(count: int, k: int = 0) -> Tensor:
+    """Return set k of the noise from which samples start: drawn on the CPU, for all machines."""
+    return NOISE.sample(count, generator=torch.Generator().manual_seed(1000 + k), device=DEVICE)
 
 
 def in_bf16(velocity: Callable) -> Callable:
@@ -52,6 +52,30 @@ def accuracy(classifier: rf.ImageClassifier, images: Tensor, labels: Tensor | in
     """Return the share of the images that the classifier gives their labels, or the one label."""
     guesses = torch.cat([classifier(part).argmax(dim=1) for part in images.split(1000)])
     return (guesses == labels).double().mean().item()
+
+
+def held_out_parts(
+    classifier: rf.ImageClassifier, images: Tensor, labels: Tensor, size: int
+) -> list[dict]:
+    """Return what test images are like, in parts: no flow can be asked for more.
+
+    The classifier has not seen them in its training. Each part has `size` images, as many of one
+    class as of another, like the samples of a flow. Its FID is that to the images of all other
+    parts, so its reference is a little smaller than the shipped one.
+    """
+    count = max(2, len(images) // size)
+    order = labels.argsort(stable=True)
+    parts = [order[k::count] for k in range(count)]
+    features = rf.features_of(images, classifier)
+
+    def look(k: int) -> dict:
+        others = rf.feature_moments(features[torch.cat(parts[:k] + parts[k + 1 :])])
+        return {
+            "FID": rf.frechet_distance(rf.feature_moments(features[parts[k]]), others),
+            "accuracy": accuracy(classifier, images[parts[k]], labels[parts[k]]),
+        }
+
+    return [look(k) for k in range(count)]
 
 
 def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Callable) -> dict:
