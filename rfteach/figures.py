@@ -1,4 +1,4 @@
-"""Every drawing the book uses, in one style.
+"""Every drawing the book uses, in one style, and its tables.
 
 Colors keep their meaning through the whole book and come from the palette of Okabe and Ito (2008),
 which readers with any kind of color vision can tell apart. Tensors may live on any device.
@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from rfteach._solvers import Trajectory
+from rfteach._table import Table as Table
 from rfteach._velocity import Velocity
 
 COLORS = {

@@ -2,8 +2,9 @@
 
 A chapter is read in the book, in JupyterLab, on Colab and in GitHub's preview. So its Markdown is
 plain, its figures have a caption and alt text (in the metadata, where only the book reads them),
-and nothing goes to stderr. Each function returns the breaches it found, one sentence each;
-the root conftest.py applies them to every cell that nbval runs.
+and nothing goes to stderr. What stands open teaches: what draws, prints tables or checks is folded.
+Each function returns the breaches it found, one sentence each; the root conftest.py applies them to
+every notebook that nbval runs.
 """
 
 import base64
@@ -26,6 +27,13 @@ LINES = {
     "a GitHub alert": re.compile(r"\s*\[!\w+\]"),
     "an equation outside of $$": re.compile(r"\s*\\begin\{"),
 }
+# What an open cell does not do, and how the line looks that does it.
+NOT_OPEN = {
+    "an assert": re.compile(r"\s*assert\b"),
+    "a drawing call": re.compile(r".*\b(plt|figures|figure|ax|axes(\[.*\])?)\."),
+    "a formatted print": re.compile(r".*\bprint\(\s*f[\"']"),
+}
+LONGEST = 20  # lines of an open cell
 ROLE = re.compile(r"\{[\w:+.-]+\}$")  # what stands before the code span: {ref}`label`
 
 
@@ -103,4 +111,39 @@ def output_breaches(metadata: dict, outputs: list[dict]) -> list[str]:
     raised = any(output["output_type"] == "error" for output in outputs)
     if "raises-exception" in metadata.get("tags", []) and not raised:
         breaches.append("is tagged raises-exception but raises nothing")
+    return breaches
+
+
+def open_code(cells: list) -> list:
+    """Return the code cells that a reader sees open, but for the setup and stubs of exercises."""
+    code = [cell for cell in cells if cell.cell_type == "code"][1:]
+    folded = {"hide-input", "hide-cell", "remove-input", "remove-cell"}
+    return [
+        cell
+        for cell in code
+        if not folded & set(cell.metadata.get("tags", [])) and not cell.id.startswith("answer-")
+    ]
+
+
+def lines_of(cell) -> list[str]:
+    """Return the lines of a cell that are not blank."""
+    return [line for line in cell.source.splitlines() if line.strip()]
+
+
+def open_code_breaches(cells: list, most: int) -> list[str]:
+    """Find what stands open and does not teach, and more than `most` open lines in all."""
+    breaches, total = [], 0
+    for cell in open_code(cells):
+        lines = lines_of(cell)
+        total += len(lines)
+        if len(lines) > LONGEST:
+            breaches.append(f"cell {cell.id}: {len(lines)} open lines, but at most {LONGEST}")
+        for line in lines:
+            breaches += [
+                f"cell {cell.id}: {what} stands open, {line.strip()!r}"
+                for what, look in NOT_OPEN.items()
+                if look.match(line)
+            ]
+    if total > most:
+        breaches.append(f"{total} open lines in the chapter, but at most {most}")
     return breaches
