@@ -86,7 +86,7 @@ def _number(value: float, form: str | None) -> str:
     text = format(value, form)
     if not any(digit in text for digit in "123456789"):
         text = text.removeprefix("-")  # no sign for what was rounded to zero
-    return text.replace("-", "\N{MINUS SIGN}", 1) if text.startswith("-") else text
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _like(value: float) -> str:

@@ -1,11 +1,12 @@
 """Make copies of the notebooks that run on Colab, where rfteach has to be installed first.
 
-    python scripts/make_colab.py --out colab --repository OWNER/NAME --commit SHA
-    python scripts/make_colab.py --out colab --wheel dist/rfteach-0.1.0-py3-none-any.whl
+    python -m scripts.make_colab --out colab --repository OWNER/NAME --commit SHA
+    python -m scripts.make_colab --out colab --wheel dist/rfteach-0.1.0-py3-none-any.whl
 
 Each copy of a notebook that uses rfteach starts with a cell that installs it: from that repository
-at that commit, or from the given wheel. With a repository,
-relative links are made absolute too, since Colab resolves them against itself.
+at that commit, or from the given wheel. A folded cell becomes a form, which shows its title and no
+code. With a repository, relative links are made absolute too, since Colab resolves them against
+itself.
 """
 
 import argparse
@@ -14,6 +15,8 @@ import re
 from pathlib import Path
 
 import nbformat
+
+from scripts.fold_cells import title
 
 BOOK = Path(__file__).parents[1] / "book"
 INSTALL = """\
@@ -52,6 +55,14 @@ def add_install_cell(notebook, source: str):
         notebook.cells.insert(0, cell)
 
 
+def make_forms(notebook):
+    """Fold on Colab what is folded in the book."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code" and (shown := title(cell)):
+            cell.source = f"# @title {shown}\n{cell.source}"
+            cell.metadata["cellView"] = "form"
+
+
 def make_links_absolute(notebook, name: str, repository: str, commit: str):
     """Replace the relative links in the Markdown cells of the notebook `name`."""
     for cell in notebook.cells:
@@ -83,6 +94,7 @@ def main() -> None:
             continue
         notebook = nbformat.read(path, as_version=4)
         add_install_cell(notebook, source)
+        make_forms(notebook)
         if options.repository:
             name = f"book/{path.relative_to(BOOK).as_posix()}"
             make_links_absolute(notebook, name, options.repository, options.commit)

@@ -1,6 +1,7 @@
 """The copies for Colab, and the wheel: one of them runs where there is no rfteach yet."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -17,8 +18,8 @@ CHAPTERS = sorted(path.name for path in (ROOT / "book").glob("*.ipynb"))
 
 def make_copies(out: Path, *source: str) -> Path:
     """Run the script."""
-    script = [sys.executable, ROOT / "scripts" / "make_colab.py", "--out", out, *source]
-    subprocess.run(script, check=True)
+    script = [sys.executable, "-m", "scripts.make_colab", "--out", out, *source]
+    subprocess.run(script, check=True, cwd=ROOT)
     return out
 
 
@@ -45,7 +46,14 @@ def test_each_copy_is_the_chapter_after_a_cell_that_installs(copies, name):
     if any("rfteach" in each for each in code):
         assert copy.cells[0].id == "install-rfteach"
         assert "git+https://github.com/ada/book@abc123" in copied.pop(0)
-    assert copied == code
+    assert [re.sub(r"^# @title .*\n", "", each) for each in copied] == code
+
+
+def test_a_folded_cell_is_a_form(copies):
+    cells = {cell.id: cell for cell in nbformat.read(copies / "01_flows.ipynb", 4).cells}
+    assert cells["check-euler"].source.startswith("# @title What is checked here\nassert ")
+    assert cells["check-euler"].metadata["cellView"] == "form"
+    assert "cellView" not in cells["euler-from-scratch"].metadata
 
 
 def test_links_lead_where_the_reader_can_follow(copies):
