@@ -24,6 +24,7 @@ from rfteach._networks.unet import UNetVelocity
 from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
+"""Where the shipped weights and their manifests lie, a `Path`."""
 MANIFESTS = ("plane", "fashion", "transfer", "captions")
 NETWORKS = {
     "VelocityMLP": VelocityMLP,

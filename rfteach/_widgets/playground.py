@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Models = dict[str, VelocityMLP]
 STATE = {
     "data", "model", "beside", "solver", "steps", "seed",
-    "time", "selected", "paths", "lines", "arrows",
+    "time", "selected", "paths", "lines", "arrows", "controls",
 }  # fmt: skip
 
 

@@ -38,6 +38,8 @@ class Playground(anywidget.AnyWidget):
         selected: where the dropped particle starts, [x, y]; [] for none.
         paths, lines, arrows: whether to draw paths, the straight lines from start to end, the
             velocity.
+        controls: "all", or "few": only N, new noise and play, and it plays once by itself. Read
+            when the widget is shown.
         results: what the page measured, by model: "NFE", "S" (None for one step), "energy
             distance" to 1,000 data points, "ms per step". Written by the page, with None for what
             is not finite.
@@ -61,6 +63,7 @@ class Playground(anywidget.AnyWidget):
     paths = t.Bool(True).tag(sync=True)
     lines = t.Bool(False).tag(sync=True)
     arrows = t.Bool(False).tag(sync=True)
+    controls = t.Enum(["all", "few"], "all").tag(sync=True)
     results = t.Dict().tag(sync=True)
 
     def __init__(self, velocities: dict, **state):

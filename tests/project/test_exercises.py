@@ -47,6 +47,19 @@ def asked_for(code: str) -> tuple[str, dict[str, list[str]]]:
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)
+def test_a_chapter_says_how_long_its_exercises_take(chapter):
+    chapter_cells = cells(CHAPTERS[chapter])
+    first, *_ = chapter_cells.values()
+    marked = [
+        int(minutes)
+        for cell, content in chapter_cells.items()
+        if cell.startswith("exercise-")
+        for minutes in re.findall(r"(\d+) minutes\*", content.source)
+    ]
+    assert f"The exercises take another {sum(marked)} minutes." in first.source
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_chapter_has_three_to_five_exercises_in_order(chapter):
     numbers = [number for number in exercises() if number.startswith(f"{chapter}.")]
     assert numbers == [f"{chapter}.{k + 1}" for k in range(len(numbers))]

@@ -365,3 +365,20 @@ def test_a_model_that_a_data_set_lacks_is_told(tmp_path, serve, browser):
         assert numbers(visited.page, 1) == ["\N{EN DASH}"] * 4
         assert visited.page.get_by_text("2-RF: not for these data").is_visible()
         assert visited.problems == []
+
+
+def test_with_few_controls_it_shows_itself(tmp_path, serve, open_context):
+    """It plays once, and has a slider for N, new noise, and the names of the two models."""
+    widget = playground(controls="few", steps=20)
+    address = f"{serve(tmp_path)}/{widget_page(tmp_path, widget).name}"
+    with visit(open_context("light", 1280), address) as visited:
+        page = visited.page
+        page.wait_for_function(f"{MODEL}.get('results')['2-RF'] !== undefined")
+        page.get_by_role("button", name="Pause").wait_for()
+        page.get_by_role("button", name="Play").wait_for()  # at t = 1
+        assert page.locator(".rf-caption").all_inner_texts() == ["1-RF", "2-RF"]
+        assert page.locator(".rf-widget input").count() == 1
+        assert page.locator(".rf-widget :is(table, select)").count() == 0
+        page.get_by_label("Steps N").fill("1")
+        page.wait_for_function(f"{MODEL}.get('results')['2-RF'].NFE === 1")
+        assert visited.problems == []

@@ -32,6 +32,7 @@ def size(page: str) -> int:
 PAGES = sorted([*contents(), "search.html"], key=size, reverse=True)
 
 WIDGETS = {  # what the reader can touch, and how many of it
+    "book/intro.html": {"canvas": 2},
     "book/01_flows.html": {"canvas": 1},
     "book/02_interpolation.html": {"canvas": 1},
     "book/03_loss.html": {".needs-kernel": 1},

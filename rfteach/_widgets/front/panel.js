@@ -19,11 +19,14 @@ export class Panel {
     this.plane = new Plane(limit, "");
     const options = trait === "beside" ? [["", "nothing"], ...names] : names;
     this.choice = names.length > 1 ? choice(model, trait, label, options, undo) : "";
-    this.element = make("div", { className: "rf-panel" }, this.plane.canvas);
+    const caption = make("div", { className: "rf-caption" });
+    const few = model.get("controls") === "few"; // no list then says which model it is
+    this.element = make("div", { className: "rf-panel" }, ...(few ? [caption] : []), this.plane.canvas);
     this.plane.canvas.dataset.lmSuppressShortcuts = "true"; // no key is for JupyterLab here
     this.plane.canvas.onkeydown = (event) => this.#key(event);
     follow(model, [trait], undo, () => {
       this.element.hidden = !this.name;
+      caption.textContent = this.name;
       this.plane.canvas.setAttribute("aria-label", `The plane with the particles of ${this.name}. ` +
         "A click drops a particle, the arrow keys move it, Escape takes it away.");
     });

@@ -86,6 +86,11 @@ class Playground {
       this.steps.show(one ? 1 : model.get("steps"));
     });
     this.undo.push(onNewLook(this.element, () => this.#redraw()));
+    if (this.few && !stayCalm()) this.clock.start(0);
+  }
+
+  get few() {
+    return this.model.get("controls") === "few";
   }
 
   close() {
@@ -105,17 +110,21 @@ class Playground {
     const head = ["model", ...Object.keys(COLUMNS)].map((name) =>
       make("th", { scope: "col", textContent: name }));
     this.words = make("p", { role: "status" });
-    this.element = make("section", { className: "rf-widget", ariaLabel: "Playground" },
+    const shown = make("div", { className: "rf-panels" }, ...panels.map((panel) => panel.element));
+    const all = () => [
       row(...(data.length > 1 ? [choice(model, "data", "Data", data, undo)] : []),
         ...panels.map((panel) => panel.choice),
         choice(model, "solver", "Solver", ["Euler", "Heun", "one step"], undo)),
       row(this.steps, noise),
-      make("div", { className: "rf-panels" }, ...panels.map((panel) => panel.element)),
+      shown,
       row(this.clock.button, this.clock.slider),
       row(check(model, "paths", "paths", undo), check(model, "lines", "straight lines", undo),
         check(model, "arrows", "velocity", undo)),
       make("table", {}, make("thead", {}, make("tr", {}, ...head)), this.figures),
-      this.words);
+      this.words];
+    const few = () => [shown, row(this.steps, noise, this.clock.button)];
+    this.element = make("section", { className: "rf-widget", ariaLabel: "Playground" },
+      ...(this.few ? few() : all()));
     element.append(this.element);
   }
 
