@@ -3,8 +3,8 @@
 A chapter is read in the book, in JupyterLab, on Colab and in GitHub's preview. So its Markdown is
 plain, its figures have a caption and alt text (in the metadata, where only the book reads them),
 and nothing goes to stderr. What stands open teaches: what draws, prints tables or checks is folded.
-Each function returns the breaches it found, one sentence each; the root conftest.py applies them to
-every notebook that nbval runs.
+Each function returns the breaches it found, one sentence each. The root conftest.py applies them to
+every cell that nbval runs; what stands open is looked at by tests/notebooks/test_open_code.py.
 """
 
 import base64
