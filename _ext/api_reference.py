@@ -33,7 +33,7 @@ def public_names() -> list[str]:
 def chapters(root: Path) -> dict[str, tuple[str, str]]:
     """Return the title and the text of each chapter, by its file name, in order."""
     found = {}
-    for path in sorted((root / "book").glob("[0-9][0-9]_*.ipynb")):
+    for path in sorted((root / "book").glob("[0-9][0-9]*_*.ipynb")):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         texts = ["".join(cell["source"]) for cell in cells]
         title = texts[0].splitlines()[0].removeprefix("# ")
@@ -45,9 +45,10 @@ def by_chapter(root: Path) -> dict[str, list[str]]:
     """Return Markdown headings, each with the public names that its chapter is the first to use."""
     left = public_names()
     groups = {}
-    for number, (file, (title, text)) in enumerate(chapters(root).items(), start=1):
+    for file, (title, text) in chapters(root).items():
         used = dict.fromkeys(NAME.findall(text))  # in the order of the chapter
-        groups[f"Chapter {number}: [{title}]({file})"] = [name for name in used if name in left]
+        heading = f"Chapter {int(file[:2])}: [{title}]({file})"
+        groups[heading] = [name for name in used if name in left]
         left = [name for name in left if name not in used]
     return {**groups, "Types, errors and extras": sorted(left)}
 

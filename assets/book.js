@@ -41,7 +41,21 @@ function reachScrollingBoxes() {
   }
 }
 
+/* Paper is white: print in light mode, whatever is on the screen. */
+function printInLightMode() {
+  const look = document.documentElement.dataset;
+  let theme;
+  window.addEventListener("beforeprint", () => {
+    theme = look.theme;
+    look.theme = "light";
+  });
+  window.addEventListener("afterprint", () => {
+    look.theme = theme;
+  });
+}
+
 document.addEventListener("DOMContentLoaded", () => {
+  printInLightMode();
   nameSearchButtons();
   nameSideBarArrows();
   nameCheckboxes();

@@ -48,7 +48,9 @@ async function showWidget(place, model) {
   try {
     await render({ model, el: box });
     box.widgetModel = model; /* for who wants to look at it from the browser's console */
-    place.remove();
+    place.className = "onlyprint"; /* paper has the picture, the screen has the widget */
+    place.hidden = true;
+    box.className = "noprint";
   } catch (error) {
     style.remove(); /* the picture stays */
     box.remove();

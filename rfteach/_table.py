@@ -8,6 +8,11 @@ from typing import Any
 
 Cell = Any  # text, a number, or a pair (value, error)
 
+# Once a table; the rest of its look is in the style sheet of the book, or of the notebook.
+STYLE = (
+    "<style>.rf-table :is(th, td) {text-align: right} .rf-table .text {text-align: left}</style>"
+)
+
 
 class Table:
     """Columns of text and numbers under a head; a cell that ends with one shows it.
@@ -42,18 +47,19 @@ class Table:
         ]
 
     def _repr_html_(self) -> str:
-        """Return the table for a page; its look is in the style sheet, or the notebook's own."""
-        aligned = ["right" if numeric else "left" for numeric in self.numeric]
+        """Return the table for a page or a notebook."""
 
         def row(tag: str, cells: Sequence[str]) -> str:
             return "".join(
-                f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'
-                for cell, side in zip(cells, aligned, strict=True)
+                f"<{tag}>{escape(cell)}</{tag}>"
+                if numeric
+                else f'<{tag} class="text">{escape(cell)}</{tag}>'
+                for cell, numeric in zip(cells, self.numeric, strict=True)
             )
 
         body = "".join(f"<tr>{row('td', cells)}</tr>" for cells in self.rows)
         head = f"<thead><tr>{row('th', self.heads)}</tr></thead>"
-        return f'<table class="rf-table">{head}<tbody>{body}</tbody></table>'
+        return f'{STYLE}<table class="rf-table">{head}<tbody>{body}</tbody></table>'
 
     def __repr__(self) -> str:
         """Return the table as text with aligned columns."""

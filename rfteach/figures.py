@@ -16,6 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from rfteach._sharp import show_sharp_figures
 from rfteach._solvers import Trajectory
 from rfteach._table import Table as Table
 from rfteach._velocity import Velocity
@@ -40,6 +41,7 @@ COLORS = {
 
 def use_style() -> None:
     """Set the book's matplotlib style; called once at the top of a chapter."""
+    show_sharp_figures()
     plt.rcParams.update(
         {
             "figure.dpi": 150,
@@ -84,9 +86,9 @@ def planes(
         ax.set(yticks=ax.get_xticks())
         ax.label_outer()
     for row in grid:
-        row[0].set_ylabel("$x_2$")
+        row[0].set_ylabel("second coordinate", fontsize="small")
     for ax in grid[-1]:
-        ax.set_xlabel("$x_1$")
+        ax.set_xlabel("first coordinate", fontsize="small")
     for ax in axes[len(titles) :]:
         ax.set_visible(False)
     return figure, axes[: len(titles)]

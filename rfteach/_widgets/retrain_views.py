@@ -90,13 +90,14 @@ def draw(
         (left, "data", data, "target"),
         (right, "samples", samples, "1-RF"),
     ):
-        ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="x₁")
+        ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
+        ax.set_xlabel("first coordinate", fontsize="small")
         ax.set_title(name, fontsize=10)
         if points is None:
             ax.text(0, 0, "none yet", ha="center", va="center", color=figures.COLORS["DDPM"])
         else:
             figures.points(ax, points, color, size=3)
-    left.set_ylabel("x₂")
+    left.set_ylabel("second coordinate", fontsize="small")
 
     png = io.BytesIO()
     FigureCanvasAgg(figure).print_png(png)

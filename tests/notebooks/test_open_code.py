@@ -13,7 +13,7 @@ from scripts.notebook_rules import LONGEST, open_code_breaches
 BOOK = Path(__file__).parents[2] / "book"
 CHAPTERS = {path.name: path for path in sorted(BOOK.glob("[01]*.ipynb"))}
 MOST = 80  # open lines in a chapter
-LARGE = dict.fromkeys(["11_stable_diffusion_3.ipynb", "12_scaling_up.ipynb"], 120)
+LARGE = {"12_scaling_up.ipynb": 120}
 each_chapter = pytest.mark.parametrize("name", CHAPTERS)
 
 
