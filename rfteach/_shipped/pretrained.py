@@ -49,12 +49,10 @@ def weights_manifest(name: Literal["plane", "fashion", "transfer", "captions"]) 
 def pretrained(data: str) -> dict[str, nn.Module]:
     """Return trained flows to a data set, by name of the model, on PyTorch's default device.
 
-    | data | models | chapters |
-    | --- | --- | --- |
-    | "moons", "eight Gaussians", "circle" | 1-RF, 2-RF, 3-RF, distilled | 4 to 6 |
-    | "Fashion-MNIST", for labels 0 to 9 | 1-RF, 2-RF, distilled, 1-RF distilled | 9 |
-    | "sneakers to ankle boots" | 1-RF, 2-RF, feature loss | 10 |
-    | "Fashion-MNIST, captions", for tokenized texts | 1-RF | 11 |
+    - "moons", "eight Gaussians", "circle": 1-RF, 2-RF, 3-RF, distilled (chapters 4 to 6);
+    - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
+    - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
+    - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11).
 
     In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
     N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.
