@@ -25,7 +25,8 @@ def show_sharp_figures() -> None:
 def sharp_png(figure: Figure) -> tuple[bytes, dict[str, int]]:
     """Return a figure as a PNG file, with the size in pixels at which to show it.
 
-    A palette of 256 colors makes it lighter than a file in all colors with once the dots.
+    IPython's own format for this, "retina", makes files 2.3 times as heavy (five planes of 1,500
+    points: 476 KB; with a palette of 256 colors 204 KB; in all colors with once the dots 192 KB).
     """
     drawn, file = BytesIO(), BytesIO()
     figure.savefig(drawn, format="png", dpi=2 * figure.dpi, bbox_inches="tight")

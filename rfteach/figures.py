@@ -87,11 +87,13 @@ def planes(
         ax.label_outer()
     for row in grid:
         row[0].set_ylabel("second coordinate", fontsize="small")
-    for ax in grid[-1]:
+    shown, rest = axes[: len(titles)], axes[len(titles) :]
+    for ax in shown[-columns:]:  # the lowest of each column
+        ax.tick_params(labelbottom=True)
         ax.set_xlabel("first coordinate", fontsize="small")
-    for ax in axes[len(titles) :]:
+    for ax in rest:
         ax.set_visible(False)
-    return figure, axes[: len(titles)]
+    return figure, shown
 
 
 def points(ax: Axes, x: Float[Tensor, "n 2"], color: str, *, size: float = 3.0) -> None:
