@@ -105,6 +105,7 @@ from rfteach._paths.sd3 import (
     sd3_from_velocity as sd3_from_velocity,
     velocity_from_sd3 as velocity_from_sd3,
 )
+from rfteach._random_paths import euler_maruyama as euler_maruyama, score as score
 from rfteach._reflow import (
     FixedStepSolver as FixedStepSolver,
     flow_coupling as flow_coupling,

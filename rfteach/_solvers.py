@@ -80,7 +80,7 @@ def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
 
 
 @torch.no_grad()
-def _solve(step: Step, velocity: Velocity, x0: Tensor, steps, keep: str) -> Trajectory:
+def solve(step: Step, velocity: Velocity, x0: Tensor, steps, keep: str) -> Trajectory:
     check_data("x0", x0)
     grid = _grid(steps)
     if keep not in ("path", "end"):
@@ -131,7 +131,7 @@ def euler(
             empty or not finite, or the velocity returns a wrong shape.
         TypeError: `x0` is not a floating-point tensor.
     """
-    return _solve(_euler_step, velocity, x0, steps, keep)
+    return solve(_euler_step, velocity, x0, steps, keep)
 
 
 def heun(
@@ -145,7 +145,7 @@ def heun(
 
     Arguments and errors are those of `euler`; the velocity is also evaluated at t = 1.
     """
-    return _solve(_heun_step, velocity, x0, steps, keep)
+    return solve(_heun_step, velocity, x0, steps, keep)
 
 
 def rk4(
@@ -159,7 +159,7 @@ def rk4(
 
     Arguments and errors are those of `euler`; the velocity is also evaluated at t = 1.
     """
-    return _solve(_rk4_step, velocity, x0, steps, keep)
+    return solve(_rk4_step, velocity, x0, steps, keep)
 
 
 @torch.no_grad()
