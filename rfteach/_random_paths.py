@@ -20,11 +20,10 @@ def score(velocity: Velocity) -> Velocity:
 
     Here p_t is the law of X_t = (1 - t) X0 + t X1 for X0 ~ N(0, I) *independent* of X1, as a 1-RF
     is trained. Then E[X0 | X_t = x] = x - t v(x, t), and the score is minus this mean over 1 - t
-    (Tweedie's formula; Ma et al. 2024, arXiv 2401.08740, Section 2.3). The law of the data
-    itself need not have a density, so there is no score at t = 1, and close to it an error of the
-    velocity is divided by 1 - t.
+    (Tweedie's formula; for flows: Ma et al. 2024, arXiv 2401.08740). An error of the velocity is
+    multiplied by t / (1 - t). There is no score at t = 1: the data need not have a density.
 
-    For the pairs of Reflow it is wrong: their ends depend on each other.
+    For the flows of Reflow it is wrong: the two ends of their pairs depend on each other.
 
     Args:
         velocity: callable `velocity(x, t)`, of a flow from N(0, I).
@@ -58,16 +57,17 @@ def euler_maruyama(
     """Sample random paths with the laws of a flow: dX = (v + g^2/2 score) dt + g dW.
 
     For every g the law of X_t is that of the flow, as long as the velocity is exact and the steps
-    are small (Song et al. 2021, arXiv 2011.13456, appendix D, read backward). The method of Euler
-    and Maruyama: one evaluation a step, at its start, since the score follows from the velocity
-    (see `score`, whose conditions hold here too). With g = 0 it is `euler`.
+    are small (Song et al. 2021, arXiv 2011.13456; Albergo et al. 2023, arXiv 2303.08797). The
+    method of Euler and Maruyama: one evaluation a step, at its start, since the score follows from
+    the velocity (see `score`, whose conditions hold here too). With g = 0 it is `euler`.
 
     Args:
         velocity: callable `velocity(x, t)`, of a flow from N(0, I).
         x0: points at t = 0, shape (n, *event).
         steps: number N of equal steps, or the N + 1 times themselves, rising from 0 to 1.
         noise: g, a number or a function of the time, at least 0; it is asked for g at the start of
-            each step. Let it fall to 0 at t = 1, or the last step leaves its noise in the samples.
+            each step. Let it fall to 0 at t = 1, as `lambda t: 2 * (1 - t) ** 0.5`, or the last
+            step leaves its noise in the samples.
         generator: source of the noise; PyTorch's global one when None.
         keep: "path" keeps every state; "end" only the first and the last.
 

@@ -1,0 +1,260 @@
+"""Checkers for chapter 13, on random paths with the laws of a flow."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach._interpolation import along
+from rfteach._random_paths import euler_maruyama
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.tools.answers import WRONG_AXIS, Right, Wrong, call
+from rfteach.exercises.tools.expect import (
+    expect_close,
+    expect_number,
+    expect_tensor,
+    expect_value,
+    misconception,
+)
+from rfteach.exercises.tools.inputs import Inputs, along_last, inputs, waves
+from rfteach.exercises.tools.probe import Probe, expect_one_call
+
+
+@exercise("13.1", "The score in a velocity", "code")
+def score_from_velocity(score_from_velocity: Any) -> Right:
+    """Check `score_from_velocity(v, x, t)`: the slope of log p_t at x."""
+    for given in inputs(seed=131):
+        v, x, t = given.points(), given.points(), given.times(0.05, 0.95)
+        got = expect_tensor(call(score_from_velocity, v, x, t), x, "The score")
+
+        def formula(t: Tensor, v: Tensor = v, x: Tensor = x) -> Tensor:
+            return (t * v - x) / (1 - t)
+
+        time = along(t, x)
+        left = 1 - time
+        mistakes = [
+            (
+                (x - time * v) / left,
+                "The sign is wrong: this points where the noise points, away from the data. "
+                "The score points uphill.",
+            ),
+            (
+                -(x + time * v) / left,
+                "A sign was lost on the way: x = E[X0] + t v, so E[X0] = x - t v.",
+            ),
+            (
+                time * v - x,
+                "This is minus the mean of the noise X0. The bell of X_t around t X1 has the width "
+                "1 - t: divide by it.",
+            ),
+            (
+                (time * v - x) / left**2,
+                "Divided once too often. The slope of a bell is (x - t X1) over (1 - t)^2, but "
+                "x - t X1 is (1 - t) X0: one factor cancels.",
+            ),
+            ((v - x) / left, "From the noise to x the velocity acts for the time t: x = X0 + t v."),
+            ((time * v - x) / time, "The width of the bell is 1 - t, not t."),
+            (x - time * v, "This is the mean of the noise. The score is minus that, over 1 - t."),
+            (
+                x + left * v,
+                "This is the mean of the data X1, given x. The score needs that of X0.",
+            ),
+            (
+                -(x + left * v) / time,
+                "This is the formula for noise at t = 1. Here the noise is at t = 0.",
+            ),
+            (v, "The velocity itself is not the score, although both have its shape."),
+            (-x / left, "This is the score at t = 0 at most. Where is the velocity?"),
+            (formula(along_last(t, x)), WRONG_AXIS),
+        ]
+        expect_close(got, formula(time), mistakes, name="The score")
+    return Right(
+        "So a trained velocity brings its score along, without another network and without another "
+        "evaluation. Near t = 1 it also multiplies the error of the velocity, by t / (1 - t)."
+    )
+
+
+@exercise("13.2", "One step of a random path", "code")
+def noisy_step(noisy_step: Any) -> Right:
+    """Check `noisy_step(velocity, x, t, dt, g)`: one step of Euler and Maruyama, fresh noise."""
+    t, dt, g = 0.4, 0.1, 1.5
+    cases = [(20_000, (2,), torch.float32), (4000, (1, 3, 4), torch.float64)]
+    devices = range(torch.cuda.device_count())
+    with torch.random.fork_rng(devices=devices):  # the reader's random numbers go on as before
+        torch.manual_seed(132)
+        for k, case in enumerate(cases):
+            x = Inputs(*case, seed=132_000 + k).points()
+            times = x.new_full((len(x),), t)
+            for scale in (0.0, g):
+                velocity = Probe(waves, x)
+                result = call(noisy_step, velocity, x, t, dt, scale)
+                got = expect_tensor(result, x, "The point after the step")
+                expect_one_call(velocity, x, times)
+                v = waves(x, times)
+                if scale == 0:
+                    _expect_euler(got, x, v, dt)
+            again = expect_tensor(call(noisy_step, Probe(waves, x), x, t, dt, g), x)
+            if torch.equal(again, got):
+                raise Wrong(
+                    "Two calls gave the very same points. The noise must be fresh in each step: do "
+                    "not seed the generator within the function."
+                )
+            _expect_drift_and_noise(got - x - dt * v, (t * v - x) / (1 - t), dt, g)
+    return Right(
+        "In N such steps the noises add up to the variance of the integral of g^2, whatever N is, "
+        "because each has the variance g^2 dt. That is what the root is for."
+    )
+
+
+def _expect_euler(got: Tensor, x: Tensor, v: Tensor, dt: float) -> None:
+    """Raise Wrong unless the step without noise is Euler's."""
+    mistakes = [
+        (x, "With g = 0 the point does not move. It should go along the velocity: dt v."),
+        (x + v, "With g = 0 the step lasts 1 in place of dt."),
+        (x - dt * v, "With g = 0 the step goes against the velocity. Data are at t = 1."),
+    ]
+    expect_close(got, x + dt * v, mistakes, name="With g = 0, the point after the step")
+
+
+def _expect_drift_and_noise(rest: Tensor, score: Tensor, dt: float, g: float) -> None:
+    """Raise Wrong unless `rest` is g^2/2 dt score plus fresh noise of the width g sqrt(dt).
+
+    Both are (batch, *event). The share of the score is that of a regression, and an estimate may be
+    off by six of its standard errors.
+    """
+    rest, score = rest.double().flatten(1), score.double().flatten(1)
+    share = ((rest * score).sum() / score.square().sum()).item()
+    noise = rest - share * score
+    width, wanted = noise.std().item(), g * dt**0.5
+    if noise.var(dim=0).max() < 1e-3 * wanted**2:
+        shared = "all points get the same" if noise.abs().max() > 0.01 * wanted else "there is none"
+        raise Wrong(f"Each point needs noise of its own, but {shared}. Draw `randn_like(x)`.")
+    n = rest.numel()
+    correlation = (noise[:, 0] * noise[:, 1]).mean().item() / width**2
+    if abs(correlation) > 0.3:
+        raise Wrong(
+            "The coordinates of a point all get the same noise. Draw one number for each entry of "
+            "x: `randn_like(x)`."
+        )
+    if abs(noise.mean().item()) > 6 * width / n**0.5 or (noise.abs() > 2.5 * width).sum() == 0:
+        raise Wrong(
+            "The noise is not that of a standard Gaussian. `torch.rand` draws uniform numbers "
+            "from 0 to 1; use `torch.randn_like(x)`."
+        )
+    if abs(width / wanted - 1) > 6 / (2 * n) ** 0.5:
+        known = [
+            (g * dt, "It is multiplied by dt. Variances add up, so its *variance* is g^2 dt."),
+            (g, "Is dt forgotten? In a step of length dt the noise has the variance g^2 dt."),
+            (dt**0.5, "Is g forgotten?"),
+            (g**2 * dt**0.5, "It is multiplied by g^2, which is for its variance."),
+            (g**2 * dt, "g^2 dt is its variance. The width is the root of that."),
+            (g * dt**0.5 / 2, "The half belongs to the score alone."),
+            (g * dt**0.5 / 2**0.5, "The half belongs to the score alone."),
+            (g * (2 * dt) ** 0.5, "This is noise of the variance 2 g^2 dt. Here it is g^2 dt."),
+        ]
+        hint = misconception(width, known)
+        raise Wrong(f"The noise has the width {width:.3g}, but it should be {wanted:.3g}. {hint}")
+    drift = g**2 / 2 * dt
+    error = width / score.square().sum().sqrt().item()
+    if abs(share - drift) > 6 * error:
+        known = [
+            (-drift, "The sign is wrong: the score points uphill, and the noise goes downhill."),
+            (2 * drift, "The half is forgotten: g^2 / 2."),
+            (0, "The score is left out, so that nothing gathers what the noise scatters."),
+            (g**2 / 2, "dt is forgotten there."),
+            (g / 2 * dt, "This takes g in place of its square."),
+            (g**2 / 2 * dt**0.5, "The root is for the noise alone. A drift takes dt."),
+            (0.6 * drift, "Is the score divided by 1 - t?"),
+            (-2 * drift, "The sign is wrong, and the half is forgotten."),
+        ]
+        near = [hint for value, hint in known if abs(share - value) <= 6 * error]
+        raise Wrong(
+            f"The noise is right. The score counts {share:.3g} times, but it should count "
+            f"g^2 / 2 dt = {drift:.3g} times. {' '.join(near[:1])}"
+        )
+
+
+@exercise("13.3", "The noise of the last step", "predict")
+def steps_needed(steps: Any) -> Right:
+    """Check a prediction: the steps of constant g whose last noise is as small as that of 100."""
+    n = expect_number(steps, "The number of steps")
+    if not 2 <= n <= 1e9:
+        raise Wrong(f"Give a number of steps from 2 to 1,000,000,000, not {n:g}.")
+    goal = _last_noise(100, lambda t: 2 * (1 - t) ** 0.5)
+    found = _last_noise(round(n), lambda t: 2.0)
+    shown = (
+        f"The run: 100 steps of the fading g end with noise of the width {goal:.3f}, and {n:g} "
+        f"steps of the constant one with {found:.3g}. "
+    )
+    if abs(n / 10_000 - 1) < 0.03:
+        return Right(
+            shown + "The fading g falls to 2 / sqrt(N) in the last step, and the step's own "
+            "sqrt(1 / N) comes on top: 2 / N, against 2 / sqrt(N)."
+        )
+    hint = misconception(
+        n,
+        [
+            (100, "The same number of steps leaves ten times the noise."),
+            (1000, "Ten times the steps divide a noise of 2 / sqrt(N) by the root of ten only."),
+            (200, "Twice the steps divide it by the root of two only."),
+            (2500, "That is for g = 1. Here g = 2."),
+            (50, "A constant g leaves more in the end, not less."),
+            (10, "A constant g leaves more in the end, not less."),
+        ],
+    )
+    hint = hint or ("Too few." if n < 10_000 else "More than needed.")
+    raise Wrong(shown + hint)
+
+
+def _last_noise(n: int, g: Any) -> float:
+    """Return the width of the noise that the last of n steps adds, measured."""
+    x0 = torch.zeros(20_000, 1, dtype=torch.float64)
+    times = torch.tensor([0.0, 1 - 1 / n, 1.0], dtype=torch.float64)
+    path = euler_maruyama(
+        lambda x, t: torch.zeros_like(x),
+        x0,
+        steps=times,
+        noise=g,
+        generator=torch.Generator(x0.device).manual_seed(133),
+    )
+    t = float(times[1])
+    pulled = path.states[1] * (1 - (1 - t) * g(t) ** 2 / 2 / (1 - t))
+    return (path.end - pulled).std().item()
+
+
+@exercise("13.4", "The noise of the circle", "derive")
+def circle_noise(circle_noise: Any) -> Right:
+    """Check `circle_noise(t)`: g of the reversed noising on the quarter circle."""
+    for t in (0.5, 0.2, 0.8, 0.05):
+        a = math.pi / 2 * t
+        wanted = (math.pi / math.tan(a)) ** 0.5
+        mistakes = [
+            (wanted**2, "That is g^2, the variance per unit of time. Take the root."),
+            (
+                (2 * (1 - t) / t) ** 0.5,
+                "That is the g of the straight line. The circle has the weights sin and cos.",
+            ),
+            (
+                (2 / math.tan(a)) ** 0.5,
+                "That is for an angle that grows by 1 in a unit of time. Here it grows by pi / 2.",
+            ),
+            (2 / math.tan(a), "That is g^2, for an angle that grows by 1 in a unit of time."),
+            (
+                (math.pi * math.tan(a)) ** 0.5,
+                "Upside down: the noising is fastest near pure noise, at t = 0.",
+            ),
+            ((math.pi / 2 / math.tan(a)) ** 0.5, "A factor 2 is lost: squares have a derivative."),
+            ((math.pi * math.sin(2 * a) / 2) ** 0.5, "The shrinking of the noise is left out."),
+            (
+                (math.pi / math.tan(a) ** 2) ** 0.5,
+                "Noise over signal comes in once, not squared: expand to first order in h.",
+            ),
+        ]
+        expect_value(call(circle_noise, t), wanted, mistakes, f"At t = {t:g}, g")
+    return Right(
+        "Infinite at t = 0 again, and 0 at the data. It is the line's g, in other coordinates: both "
+        "reverse the same noising."
+    )
