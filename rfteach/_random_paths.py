@@ -10,7 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_times
+from rfteach._checks import check_data, check_times
+from rfteach._rows import where_to_draw
 from rfteach._solvers import Trajectory, solve
 from rfteach._velocity import Velocity
 
@@ -68,7 +69,7 @@ def euler_maruyama(
         noise: g, a number or a function of the time, at least 0; it is asked for g at the start of
             each step. Let it fall to 0 at t = 1, as `lambda t: 2 * (1 - t) ** 0.5`, or the last
             step leaves its noise in the samples.
-        generator: source of the noise; PyTorch's global one when None.
+        generator: source of the noise, on any device; PyTorch's global one when None.
         keep: "path" keeps every state; "end" only the first and the last.
 
     Raises:
@@ -76,6 +77,8 @@ def euler_maruyama(
         TypeError: `x0` is not a floating-point tensor.
     """
     scale = noise if callable(noise) else lambda t: noise
+    check_data("x0", x0)
+    draw_on, _ = where_to_draw(generator, x0.device)
 
     def step(v: Callable[[Tensor, float], Tensor], x: Tensor, t0: float, t1: float) -> Tensor:
         g = float(scale(t0))
@@ -83,7 +86,7 @@ def euler_maruyama(
             raise ValueError(f"noise = {g} at t = {t0}, but it must be at least 0 and finite")
         slope, dt = v(x, t0), t1 - t0
         toward = (t0 * slope - x) / (1 - t0)  # the score
-        kick = torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+        kick = torch.randn(x.shape, generator=generator, device=draw_on, dtype=x.dtype).to(x)
         return x + dt * (slope + g**2 / 2 * toward) + g * math.sqrt(dt) * kick
 
     return solve(step, velocity, x0, steps, keep)

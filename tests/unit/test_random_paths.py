@@ -102,3 +102,17 @@ def test_the_same_generator_gives_the_same_paths():
 def test_a_bad_noise_is_named(noise):
     with pytest.raises(ValueError, match="noise = .*at least 0 and finite"):
         rf.euler_maruyama(FIELD, torch.zeros(2, 2), steps=3, noise=noise)
+
+
+def test_the_noise_is_drawn_where_its_generator_is(device):
+    x0 = torch.zeros(5, 2, device=device)
+    ends = [
+        rf.euler_maruyama(FIELD, x, steps=4, noise=1.0, generator=torch.Generator().manual_seed(1))
+        for x in (x0, x0.cpu())
+    ]
+    torch.testing.assert_close(ends[0].end.cpu(), ends[1].end, rtol=1e-4, atol=1e-5)
+
+
+def test_points_that_are_no_tensor_of_floats_are_refused():
+    with pytest.raises(TypeError, match="x0"):
+        rf.euler_maruyama(FIELD, torch.zeros(2, 2, dtype=torch.long), steps=3, noise=1.0)
