@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_event, check_velocity_output
+from rfteach._distributions import Distribution
 from rfteach._solvers import rk4
 from rfteach._velocity import Velocity
 
 Divergence = Callable[[Tensor, Tensor], Tensor]  # of the velocity and the points it was asked at
 
 
-class HasLogDensity(Protocol):
-    """A source whose density is known, such as `Gaussian`."""
-
-    event_shape: tuple[int, ...]
-
-    def log_density(self, x: Float[Tensor, "n *event"]) -> Float[Tensor, " n"]:
-        """Return the log density at each point, in nats."""
-        ...
-
-
 def log_density(
     velocity: Velocity,
-    source: HasLogDensity,
+    source: Distribution,
     x: Float[Tensor, "n *event"],
     *,
     steps: int = 100,
@@ -47,9 +38,10 @@ def log_density(
     For a smooth velocity the error falls like 1 / steps^4: compare with twice the steps.
 
     With "exact", each evaluation takes one backward pass for every number of an event. With
-    "hutchinson" it takes one for each probe: e . (dv/dx) e, with random signs e that are kept all
-    along the path, is the divergence on average (Grathwohl et al. 2019, arXiv 1810.01367, equation
-    8). The result is then unbiased, and a single one may be off by far more than the solver is.
+    "hutchinson" it takes one for each probe: e . (dv/dx) e, with random signs e, is the divergence
+    on average (Hutchinson 1990; Grathwohl et al. 2019, arXiv 1810.01367). Then the result is
+    unbiased, and off by far more than the solver is. Each evaluation draws new signs: errors of
+    different times then cancel in part. (A solver that chooses its steps has to keep them.)
 
     It is the density of the flow of this velocity, however it was trained, and not that of the
     data. The velocity at a point must not depend on the other points of the batch.
@@ -60,7 +52,7 @@ def log_density(
         x: points at t = 1, shape (n, *event).
         steps: number of equal steps from t = 1 to t = 0.
         estimate: "exact" or "hutchinson".
-        probes: number of random signs to average over, each for the whole path.
+        probes: how many signs to average over, at each evaluation.
         generator: source of the signs; PyTorch's global one when None.
 
     Returns:
@@ -74,7 +66,8 @@ def log_density(
     """
     check_data("x", x)
     check_count("probes", probes)
-    if not callable(getattr(source, "log_density", None)):
+    at_start: Callable[[Tensor], Tensor] | None = getattr(source, "log_density", None)
+    if at_start is None:
         raise TypeError(
             f"the source is of type {type(source).__name__}, which has no log density; "
             f"pass the law of the noise, such as Gaussian({', '.join(map(str, x.shape[1:]))})"
@@ -83,7 +76,7 @@ def log_density(
     if estimate == "exact":
         divergence = _exact
     elif estimate == "hutchinson":
-        divergence = _hutchinson(x, probes, generator)
+        divergence = _hutchinson(probes, generator)
     else:
         raise ValueError(f'estimate = {estimate!r}, but it must be "exact" or "hutchinson"')
 
@@ -101,7 +94,7 @@ def log_density(
             f"more steps than {steps}, or points nearer to where the velocity was trained"
         )
     with torch.no_grad():
-        return source.log_density(end[:, :-1].reshape(x.shape)) - end[:, -1]
+        return at_start(end[:, :-1].reshape(x.shape)) - end[:, -1]
 
 
 def _with_divergence(
@@ -123,12 +116,11 @@ def _exact(v: Tensor, x: Tensor) -> Tensor:
     return torch.stack(own).sum(dim=0)
 
 
-def _hutchinson(x: Tensor, probes: int, generator: torch.Generator | None) -> Divergence:
-    device = x.device if generator is None else generator.device
-    coins = torch.randint(2, (probes, *x.shape), generator=generator, device=device)
-    signs = (2 * coins - 1).to(x)
-
+def _hutchinson(probes: int, generator: torch.Generator | None) -> Divergence:
     def estimated(v: Tensor, x: Tensor) -> Tensor:
+        device = x.device if generator is None else generator.device
+        coins = torch.randint(2, (probes, *x.shape), generator=generator, device=device)
+        signs = (2 * coins - 1).to(x)
         looks = [(_slopes((v * e).sum(), x) * e).flatten(1).sum(dim=1) for e in signs]
         return torch.stack(looks).mean(dim=0)
 
