@@ -151,7 +151,8 @@ class GaussianMixture(_Sampler):
         means, stds, weights = (p.to(x) for p in (self.means, self.stds, self.weights))
         offset = (x[:, None] - means) / stds[:, None]  # (n, k, dim)
         bells = -(offset.square() + math.log(2 * math.pi)).sum(dim=-1) / 2
-        return torch.logsumexp(weights.log() + bells - x.shape[1] * stds.log(), dim=1)
+        shares = (weights / weights.sum()).log()  # to the precision of x
+        return torch.logsumexp(shares + bells - x.shape[1] * stds.log(), dim=1)
 
     def _draw(self, n, generator, device):
         weights = self.weights.to(device)

@@ -25,6 +25,7 @@ FIGURES = {
     "10_domain_transfer": "fig-transfer-idea",
     "11_stable_diffusion_3": "fig-sd3-prompts",
     "12_scaling_up": "fig-scaling-idea",
+    "14_density": "fig-density-idea",
 }
 
 
