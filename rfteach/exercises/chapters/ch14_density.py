@@ -101,7 +101,7 @@ def nats_and_probes(prediction: Any) -> Right:
     """Check a prediction: what doubling all lengths costs in 64 dimensions, and some probes."""
     if prediction is None or prediction is Ellipsis:
         raise NotAttempted
-    keys = ("nats", "bits per dimension", "probes")
+    keys = ("nats", "bits", "probes")
     if not isinstance(prediction, dict) or set(prediction) != set(keys):
         raise Wrong(f"The prediction is a dictionary with the keys {', '.join(map(repr, keys))}.")
     nats, bits, probes = (expect_number(prediction[key], f'"{key}"') for key in keys)
@@ -132,7 +132,7 @@ def nats_and_probes(prediction: Any) -> Right:
             (math.log(2), "That is nats per dimension. Divide by ln 2. "),
             (64.0, "That is for the whole image. Divide by the number of dimensions. "),
         ]
-        hints.append(misconception(bits, known) or '"bits per dimension": nats / (64 ln 2). ')
+        hints.append(misconception(bits, known) or '"bits", per dimension: nats / (64 ln 2). ')
     if abs(probes / 144 - 1) > 0.05:
         known = [
             (12.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),

@@ -111,7 +111,7 @@ DOUBLED = 64 * math.log(2)
 
 
 def guess(nats=DOUBLED, bits=1, probes=144):
-    return {"nats": nats, "bits per dimension": bits, "probes": probes}
+    return {"nats": nats, "bits": bits, "probes": probes}
 
 
 table.right("14.2", guess())
