@@ -39,6 +39,7 @@ from rfteach._data.images import (
     digits as digits,
     fashion as fashion,
 )
+from rfteach._density import log_density as log_density
 from rfteach._distillation import distill as distill
 from rfteach._distributions import (
     Checkerboard as Checkerboard,

@@ -31,6 +31,16 @@ def check_points(name: str, points: Tensor) -> None:
         raise ValueError(f"{name} is empty (shape {tuple(points.shape)}); pass at least one point")
 
 
+def check_event(name: str, points: Tensor, event_shape: tuple[int, ...]) -> None:
+    """Raise unless `points` holds points of the shape `event_shape`."""
+    check_points(name, points)
+    if tuple(points.shape[1:]) != tuple(event_shape):
+        raise ValueError(
+            f"{name} has shape {tuple(points.shape)}, but points of this distribution have shape "
+            f"{tuple(event_shape)}; pass {name} of shape (n, {', '.join(map(str, event_shape))})"
+        )
+
+
 def check_data(name: str, points: Tensor) -> None:
     """Raise unless `points` is also finite, so that it can serve as data."""
     check_points(name, points)

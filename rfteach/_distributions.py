@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_real, check_same_device
+from rfteach._checks import check_count, check_data, check_event, check_real, check_same_device
 from rfteach._rows import Rows, where_to_draw
 
 
@@ -86,6 +86,12 @@ class Gaussian(_Sampler):
             check_count("dim", size)
         self.event_shape = (dim, *more)
 
+    def log_density(self, x: Float[Tensor, "n *event"]) -> Float[Tensor, " n"]:
+        """Return the log density at each point, in nats; ValueError for points of another shape."""
+        check_event("x", x, self.event_shape)
+        squares = x.square().flatten(1)
+        return -(squares + math.log(2 * math.pi)).sum(dim=1) / 2
+
     def _draw(self, n, generator, device):
         return torch.randn(n, *self.event_shape, generator=generator, device=device)
 
@@ -136,6 +142,17 @@ class GaussianMixture(_Sampler):
         self.stds = stds.to(means.dtype)
         self.weights = weights / weights.sum()
         self.event_shape = tuple(means.shape[1:])
+
+    def log_density(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
+        """Return the log density at each point, in nats; ValueError where a component has std 0."""
+        check_event("x", x, self.event_shape)
+        if (self.stds == 0).any():
+            raise ValueError("a component has std 0, so there is no density; give it a small width")
+        means, stds, weights = (p.to(x) for p in (self.means, self.stds, self.weights))
+        offset = (x[:, None] - means) / stds[:, None]  # (n, k, dim)
+        bells = -(offset.square() + math.log(2 * math.pi)).sum(dim=-1) / 2
+        shares = (weights / weights.sum()).log()  # to the precision of x
+        return torch.logsumexp(shares + bells - x.shape[1] * stds.log(), dim=1)
 
     def _draw(self, n, generator, device):
         weights = self.weights.to(device)

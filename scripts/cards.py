@@ -26,6 +26,7 @@ FIGURES = {
     "11_stable_diffusion_3": "fig-sd3-prompts",
     "12_scaling_up": "fig-scaling-idea",
     "13_random_paths": "fig-random-idea",
+    "14_density": "fig-density-idea",
 }
 
 

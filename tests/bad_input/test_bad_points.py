@@ -223,3 +223,8 @@ def test_a_count_that_is_no_integer(case, bad, says):
     name, function = TAKES_COUNT[case]
     with says(TypeError, f"{name} must be an integer", repr(bad), "pass an int"):
         function(bad)
+
+
+def test_an_estimate_of_another_kind(says):
+    with says(ValueError, "estimate = 'fast'", '"exact" or "hutchinson"'):
+        rf.log_density(VELOCITY_OF_MIXTURE, NOISE, X, estimate="fast")

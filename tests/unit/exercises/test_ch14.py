@@ -1,0 +1,263 @@
+import math
+
+import torch
+from tables import Table
+
+table = Table(14)
+
+
+# 14.1: with_error(velocity, x, t, signs)
+
+
+def looks(velocity, x, t, signs, before=True, after=True, scale=lambda x: 1.0):
+    """Return one estimate for each probe, (probes, batch)."""
+    x = x.detach().clone().requires_grad_()
+    v = velocity(x, t)
+    rows = []
+    for e in signs:
+        value = (v * e if before else v).sum() / scale(x)
+        (slopes,) = torch.autograd.grad(value, x, retain_graph=True)
+        rows.append((slopes * e if after else slopes).flatten(1).sum(dim=1))
+    return torch.stack(rows)
+
+
+def told(rows, correction=1, power=0.5):
+    return rows.mean(dim=0), rows.std(dim=0, correction=correction) / len(rows) ** power
+
+
+@table.right("14.1")
+def as_in_the_chapter(velocity, x, t, signs):
+    return told(looks(velocity, x, t, signs))
+
+
+@table.right("14.1")
+def by_the_forward_mode(velocity, x, t, signs):
+    total, squares, n = 0, 0, len(signs)
+    for e in signs.double():
+        _, product = torch.func.jvp(lambda y: velocity(y, t), (x,), (e.to(x),))
+        one = (e * product).flatten(1).sum(dim=1).detach()
+        total, squares = total + one, squares + one**2
+    variance = (squares - total**2 / n) / (n - 1)
+    return (total / n).to(x), (variance / n).sqrt().to(x)
+
+
+@table.right("14.1")
+def all_at_once(velocity, x, t, signs):
+    _, back = torch.func.vjp(lambda y: velocity(y, t), x)
+    rows = torch.stack([(back(e)[0] * e).flatten(1).sum(dim=1) for e in signs])
+    return [rows.mean(dim=0), (rows.var(dim=0) / len(rows)).sqrt()]
+
+
+def changed(after):
+    """Make an answer that makes other numbers of the right looks."""
+    return lambda velocity, x, t, signs: after(looks(velocity, x, t, signs))
+
+
+table.wrong(
+    "14.1",
+    "The signs are used once",
+    lambda velocity, x, t, signs: told(looks(velocity, x, t, signs, after=False)),
+)
+table.wrong(
+    "14.1",
+    "without their signs",
+    lambda velocity, x, t, signs: told(looks(velocity, x, t, signs, before=False)),
+)
+table.wrong(
+    "14.1",
+    "divided by the number of points",
+    lambda velocity, x, t, signs: told(looks(velocity, x, t, signs, scale=len)),
+)
+table.wrong("14.1", "root of the number of probes", changed(lambda rows: told(rows, power=0)))
+table.wrong("14.1", "by the root, not", changed(lambda rows: told(rows, power=1)))
+table.wrong("14.1", "correction=0", changed(lambda rows: told(rows, correction=0)))
+table.wrong("14.1", "variance", changed(lambda rows: (rows.mean(dim=0), rows.var(dim=0))))
+table.wrong("14.1", "has shape (6,)", changed(lambda rows: (rows.mean(dim=0), rows.std(dim=1))))
+table.wrong("14.1", "has shape ()", changed(lambda rows: (rows.mean(), rows.std())))
+table.wrong("14.1", "Return two things", changed(lambda rows: rows.mean(dim=0)))
+table.wrong("14.1", "one of the probes", changed(lambda rows: (rows[0], rows.std(dim=0))))
+table.wrong(
+    "14.1", "a sum over the probes", changed(lambda rows: (rows.sum(dim=0), rows.std(dim=0)))
+)
+
+
+@table.wrong("14.1", "exact divergence")
+def one_by_one(velocity, x, t, signs):
+    x = x.detach().clone().requires_grad_()
+    v = velocity(x, t).flatten(1)
+    slopes = [
+        torch.autograd.grad(v[:, k].sum(), x, retain_graph=True)[0].flatten(1)[:, k]
+        for k in range(v.shape[1])
+    ]
+    exact = torch.stack(slopes).sum(dim=0)
+    return exact, 0 * exact
+
+
+@table.wrong("14.1", "switches on the gradients")
+def on_the_callers_points(velocity, x, t, signs):
+    x.requires_grad_()
+    v = velocity(x, t)
+    rows = [
+        (torch.autograd.grad((v * e).sum(), x, retain_graph=True)[0] * e).flatten(1).sum(dim=1)
+        for e in signs
+    ]
+    return told(torch.stack(rows))
+
+
+# 14.2: a dictionary of three numbers
+
+
+DOUBLED = 64 * math.log(2)
+
+
+def guess(nats=DOUBLED, bits=1, probes=144):
+    return {"nats": nats, "bits": bits, "probes": probes}
+
+
+table.right("14.2", guess())
+table.right("14.2", guess(44, torch.tensor(1.0), 144.0))
+table.wrong("14.2", "logarithms add up", guess(nats=0.69))
+table.wrong("14.2", "That is in bits", guess(nats=64))
+table.wrong("14.2", "Take its logarithm", guess(nats=128))
+table.wrong("14.2", "a positive number", guess(nats=-44.4))
+table.wrong("14.2", "for the plane", guess(nats=1.386))
+table.wrong("14.2", "base 10", guess(nats=19.3))
+table.wrong("14.2", "nats per dimension", guess(bits=0.693))
+table.wrong("14.2", "12 squared", guess(probes=12))
+table.wrong("14.2", "More are needed", guess(probes=50))
+table.wrong("14.2", "Fewer are needed", guess(probes=500))
+table.wrong("14.2", "a dictionary with the keys", 44.4)
+table.wrong("14.2", "a finite number", guess(probes=math.inf))
+
+
+# 14.3: log_densities(velocity, path)
+
+
+def log_normal(z):
+    return -z.square().sum(dim=-1) / 2 - math.log(2 * math.pi)
+
+
+def divergences(velocity, path):
+    """Return the divergence at each state, (k + 1, n)."""
+    rows = []
+    for z, t in zip(path.states, path.times, strict=True):
+        z = z.detach().clone().requires_grad_()
+        v = velocity(z, t.expand(len(z)))
+        slopes = [torch.autograd.grad(v[:, k].sum(), z, retain_graph=True)[0] for k in (0, 1)]
+        rows.append(slopes[0][:, 0] + slopes[1][:, 1])
+    return torch.stack(rows)
+
+
+@table.right("14.3")
+def by_a_loop(velocity, path):
+    div, log_p = divergences(velocity, path), [log_normal(path.start)]
+    for i in range(len(path.times) - 1):
+        dt = path.times[i + 1] - path.times[i]
+        log_p.append(log_p[-1] - dt * (div[i] + div[i + 1]) / 2)
+    return torch.stack(log_p)
+
+
+@table.right("14.3")
+def by_a_cumulative_trapezoid(velocity, path):
+    def single(x, s):
+        return velocity(x[None], s[None])[0]
+
+    jacobian = torch.func.vmap(torch.func.vmap(torch.func.jacrev(single)))
+    clocks = path.times[:, None].expand(path.states.shape[:2])
+    trace = jacobian(path.states, clocks).diagonal(dim1=-2, dim2=-1).sum(dim=-1)
+    lost = torch.cumulative_trapezoid(trace, path.times, dim=0)
+    return (log_normal(path.start) - torch.cat([torch.zeros_like(lost[:1]), lost])).detach()
+
+
+def along_path(rule, start=lambda path: log_normal(path.start), sign=-1):
+    """Make an answer from what a step adds: `rule(div, dt)`, shape (k, n)."""
+
+    def answer(velocity, path):
+        rates = rule(divergences(velocity, path), path.times.diff()[:, None])
+        total = torch.cat([0 * rates[:1], rates.cumsum(dim=0)])
+        return start(path) + sign * total
+
+    return answer
+
+
+def trapezoid(div, dt):
+    return (div[1:] + div[:-1]) / 2 * dt
+
+
+table.wrong("14.3", "sign of the divergence", along_path(trapezoid, sign=1))
+table.wrong("14.3", "divergence at its start", along_path(lambda div, dt: div[:-1] * dt))
+table.wrong("14.3", "divergence at its end", along_path(lambda div, dt: div[1:] * dt))
+table.wrong("14.3", "not 1/N", along_path(lambda div, dt: (div[1:] + div[:-1]) / 2 / len(dt)))
+table.wrong("14.3", "Take their mean", along_path(lambda div, dt: (div[1:] + div[:-1]) * dt))
+table.wrong("14.3", "at every state", along_path(trapezoid, lambda path: log_normal(path.states)))
+table.wrong("14.3", "every state into", lambda velocity, path: log_normal(path.states))
+table.wrong("14.3", "Add log p_0", along_path(trapezoid, lambda path: 0))
+table.wrong("14.3", "has shape (6,)", lambda velocity, path: by_a_loop(velocity, path)[-1])
+table.wrong(
+    "14.3",
+    "All rows hold",
+    lambda velocity, path: by_a_loop(velocity, path)[-1].expand(path.states.shape[:2]),
+)
+table.wrong(
+    "14.3",
+    "-log(2 pi)",
+    along_path(trapezoid, lambda path: -path.start.square().sum(dim=1) / 2),
+)
+
+
+# 14.4: bell_log_density(x, t, m, s)
+
+
+def at_time(t, s):
+    return (1 - t) ** 2 + t**2 * s**2
+
+
+@table.right("14.4")
+def as_derived(x, t, m, s):
+    width = at_time(t, s).sqrt()
+    start = (x - t[:, None] * m) / width[:, None]
+    at_start = -start.square().sum(dim=1) / 2 - x.shape[1] / 2 * math.log(2 * math.pi)
+    return at_start - x.shape[1] * width.log()
+
+
+@table.right("14.4")
+def by_torch(x, t, m, s):
+    width = at_time(t, s).sqrt()[:, None]
+    return torch.distributions.Normal(t[:, None] * m, width).log_prob(x).sum(dim=1)
+
+
+def bell(
+    center=lambda t, m: t[:, None] * m, variance=at_time, change=lambda d, v: -d / 2 * v.log()
+):
+    """Make an answer with another center, variance or change along the path."""
+
+    def answer(x, t, m, s):
+        v, dim = variance(t, s), x.shape[1]
+        at_start = -(x - center(t, m)).square().sum(dim=1) / v / 2
+        return at_start - dim / 2 * math.log(2 * math.pi) + change(dim, v)
+
+    return answer
+
+
+table.wrong("14.4", "where the flow widens", bell(change=lambda d, v: d / 2 * v.log()))
+table.wrong("14.4", "integral of the divergence is missing", bell(change=lambda d, v: 0))
+table.wrong("14.4", "for each dimension", bell(change=lambda d, v: -v.log() / 2))
+table.wrong("14.4", "variances add up", bell(variance=lambda t, s: (1 - t + t * s) ** 2))
+table.wrong("14.4", "the center has come to t m", bell(center=lambda t, m: m))
+table.wrong("14.4", "the center moves", bell(center=lambda t, m: 0 * m))
+table.wrong("14.4", "half of log of the variance", bell(change=lambda d, v: -d * v.log()))
+table.wrong(
+    "14.4",
+    "that of the data",
+    bell(center=lambda t, m: m, variance=lambda t, s: torch.full_like(t, s**2)),
+)
+table.wrong(
+    "14.4",
+    "that of the plane",
+    lambda x, t, m, s: as_derived(x, t, m, s) + (x.shape[1] / 2 - 1) * math.log(2 * math.pi),
+)
+table.wrong("14.4", "Take its logarithm", lambda x, t, m, s: as_derived(x, t, m, s).exp())
+table.wrong("14.4", "has shape", lambda x, t, m, s: as_derived(x, t, m, s).mean())
+
+
+test_right, test_wrong, test_there_are_enough = table.tests()
