@@ -102,12 +102,11 @@ class ImagePlayground {
     this.clock = new Clock(model, SECONDS, () => this.#redraw(), undo);
     const noise = button("New noise", () => put(model, "seed", (model.get("seed") + 1) % 100));
     const labels = ["each", ...this.flows.about.names];
-    this.words = make("p", { role: "status" });
     element.append(make("section", { className: "rf-widget", ariaLabel: "Image playground" },
       row(slider(model, "steps", "Steps N", [1, 50, 1], 0, undo), noise,
         choice(model, "label", "Label", labels, undo)),
       ...this.rows.map(({ element: sheet }) => sheet),
-      row(this.clock.button, this.clock.slider), this.words));
+      row(this.clock.button, this.clock.slider)));
   }
 
   #solve() {
@@ -119,9 +118,6 @@ class ImagePlayground {
       row.take(flow, label === "each" ? "each label" : label);
       results[row.name] = { NFE: flow.evaluations, "ms per step": flow.milliseconds };
     }
-    const slowest = Math.max(...Object.values(results).map((each) => each["ms per step"]));
-    const count = this.flows.about.images;
-    this.words.textContent = `A step of all ${count} images took your browser ${slowest.toFixed(1)} ms.`;
     put(model, "results", results);
     this.#redraw();
   }
