@@ -19,7 +19,7 @@ from scripts.train.job import Job
 PRETRAINED = sys.modules["rfteach._shipped.pretrained"]
 FLOWS = {
     "plane": ["1-RF", "2-RF", "3-RF", "distilled"],
-    "digits": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
+    "digits": ["1-RF", "2-RF", "distilled", "1-RF distilled", "1-RF distilled, half time"],
     "fashion": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
     "transfer": ["1-RF", "2-RF", "feature loss"],
     "captions": ["1-RF"],
