@@ -57,6 +57,6 @@ class VelocityMLP(nn.Module):
             )
         check_labels(condition, self.classes)
         inputs = [x, t[:, None]]
-        if condition is not None:
+        if condition is not None and self.classes is not None:
             inputs.append(F.one_hot(condition, self.classes).to(x.dtype))
         return self.net(torch.cat(inputs, dim=1))

@@ -89,7 +89,7 @@ def test_the_browser_draws_what_torch_draws(page, state):
 
 
 def test_the_controls_do_what_they_say(page):
-    page.get_by_label("Label").select_option("5")
+    page.get_by_label("Label", exact=True).select_option("5")
     page.get_by_label("Steps N").fill("2")
     page.get_by_role("button", name="New noise").click()
     state = {"label": "5", "steps": 2, "seed": 1}
