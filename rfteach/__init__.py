@@ -152,7 +152,12 @@ from rfteach._velocity import (
     Velocity as Velocity,
     with_condition as with_condition,
 )
-from rfteach._widgets import crossing as crossing, playground as playground, retrain as retrain
+from rfteach._widgets import (
+    crossing as crossing,
+    image_playground as image_playground,
+    playground as playground,
+    retrain as retrain,
+)
 
 try:
     __version__ = _metadata.version("rfteach")

@@ -79,6 +79,23 @@ def check_condition(condition: Tensor | None, points: Tensor) -> None:
         check_same_device("condition", condition, "x1", points)
 
 
+def check_labels(labels: Tensor | None, classes: int | None) -> None:
+    """Raise unless there are labels, and in range, just where a network takes them.
+
+    The range is looked at on a CPU only; a GPU would have to wait for the answer.
+    """
+    if (labels is None) != (classes is None):
+        wanted = "no labels" if classes is None else f"labels from 0 to {classes - 1}"
+        raise ValueError(
+            f"this network takes {wanted}; bind the labels beforehand with "
+            f"rfteach.with_condition(velocity, labels), or leave them out"
+        )
+    if labels is not None and classes is not None and labels.device.type == "cpu":
+        outside = labels[(labels < 0) | (labels >= classes)]
+        if len(outside):
+            raise IndexError(f"{int(outside[0])} is no label; they go from 0 to {classes - 1}")
+
+
 def check_times(t: Tensor, x: Tensor) -> None:
     """Raise unless `t` holds one time in [0, 1] for each row of `x`."""
     if not isinstance(t, Tensor) or not t.is_floating_point():

@@ -3,45 +3,60 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_labels
 
 
 class VelocityMLP(nn.Module):
     """A plain multilayer perceptron v(x, t): the position and the time go in, a velocity comes out.
 
+    With `classes`, the label of each point goes in, too, as a row of zeros with a 1 in its place.
+
     Args:
         dim: dimension of the points.
         width: units in each hidden layer.
         depth: number of hidden layers.
+        classes: number of labels, or None for a flow that knows of none.
 
     Raises:
         ValueError: one of them is below 1.
     """
 
-    def __init__(self, dim: int, width: int = 64, depth: int = 4):
+    def __init__(self, dim: int, width: int = 64, depth: int = 4, classes: int | None = None):
         super().__init__()
         for name, value in (("dim", dim), ("width", width), ("depth", depth)):
             check_count(name, value)
-        self.dim = dim
-        layers: list[nn.Module] = [nn.Linear(dim + 1, width), nn.SiLU()]  # + 1 for the time
+        if classes is not None:
+            check_count("classes", classes)
+        self.dim, self.width, self.depth, self.classes = dim, width, depth, classes
+        inputs = dim + 1 + (classes or 0)  # 1 for the time
+        layers: list[nn.Module] = [nn.Linear(inputs, width), nn.SiLU()]
         for _ in range(depth - 1):
             layers += [nn.Linear(width, width), nn.SiLU()]
         self.net = nn.Sequential(*layers, nn.Linear(width, dim))
 
     def forward(
-        self, x: Float[Tensor, "batch dim"], t: Float[Tensor, " batch"]
+        self,
+        x: Float[Tensor, "batch dim"],
+        t: Float[Tensor, " batch"],
+        condition: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
-        """Return the velocity at the points `x` (batch, dim) and the times `t` (batch,).
+        """Return the velocity at the points `x` and the times `t`, given their labels.
 
         Raises:
-            ValueError: the shapes are not those.
+            ValueError: a shape is not as above, or labels are missing or not wanted.
+            IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
         if x.ndim != 2 or x.shape[1] != self.dim or t.shape != x.shape[:1]:
             raise ValueError(
                 f"this network takes x of shape (batch, {self.dim}) and t of shape (batch,), "
                 f"but got x {tuple(x.shape)} and t {tuple(t.shape)}"
             )
-        return self.net(torch.cat([x, t[:, None]], dim=1))
+        check_labels(condition, self.classes)
+        inputs = [x, t[:, None]]
+        if condition is not None and self.classes is not None:
+            inputs.append(F.one_hot(condition, self.classes).to(x.dtype))
+        return self.net(torch.cat(inputs, dim=1))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_labels
 from rfteach._optional import optional
 
 
@@ -69,11 +69,6 @@ class UNetVelocity(nn.Module):
                 f"this network takes x of shape (batch, 1, {self.size}, {self.size}) and t of "
                 f"shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
             )
-        if (condition is None) != (self.classes is None):
-            wanted = "no labels" if self.classes is None else f"labels from 0 to {self.classes - 1}"
-            raise ValueError(
-                f"this network takes {wanted}; bind the labels beforehand with "
-                f"rfteach.with_condition(velocity, labels), or leave them out"
-            )
+        check_labels(condition, self.classes)
         # diffusers encodes times by sines of periods that suit DDPM's 0 to 1000.
         return self.net(x, 1000 * t, class_labels=condition).sample

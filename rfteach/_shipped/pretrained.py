@@ -1,8 +1,8 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie four manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie five manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
-`python -m scripts.train plane`), `fashion.json`, `transfer.json` and `captions.json` likewise.
+`python -m scripts.train plane`), and likewise those of `digits`, `fashion`, `transfer`, `captions`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
-MANIFESTS = ("plane", "fashion", "transfer", "captions")
+MANIFESTS = ("plane", "digits", "fashion", "transfer", "captions")
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
     "UNetVelocity": UNetVelocity,
@@ -33,7 +33,7 @@ NETWORKS = {
 }
 
 
-def weights_manifest(name: Literal["plane", "fashion", "transfer", "captions"]) -> dict:
+def weights_manifest(name: Literal["plane", "digits", "fashion", "transfer", "captions"]) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
     Its "data" says this of each data set. Seconds are wall-clock time on the "device".
@@ -50,6 +50,7 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     """Return trained flows to a data set, by name of the model, on PyTorch's default device.
 
     - "moons", "eight Gaussians", "circle": 1-RF, 2-RF, 3-RF, distilled (chapters 4 to 6);
+    - "digits", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
     - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11).

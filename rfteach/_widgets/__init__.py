@@ -6,7 +6,8 @@ makes it, and one with its class, which is loaded on first use.
 """
 
 from rfteach._widgets.crossing import crossing
+from rfteach._widgets.image_playground import image_playground
 from rfteach._widgets.playground import playground
 from rfteach._widgets.retrain import retrain
 
-__all__ = ["crossing", "playground", "retrain"]
+__all__ = ["crossing", "image_playground", "playground", "retrain"]

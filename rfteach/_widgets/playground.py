@@ -10,7 +10,7 @@ from rfteach._checks import check_count, check_distribution
 from rfteach._distributions import Distribution
 from rfteach._networks.mlp import VelocityMLP
 from rfteach._optional import optional
-from rfteach._widgets.packing import POOL, TARGET, pack_network, pack_points
+from rfteach._widgets.packing import POOL, TARGET, pack_networks, pack_points
 
 if TYPE_CHECKING:
     from rfteach._widgets.playground_widget import Playground
@@ -76,11 +76,11 @@ def playground(
 
     networks, weights = [], b""
     for data, models in by_data.items():
-        for name, velocity in models.items():
-            content, sizes = pack_network(f"velocity {name!r}", velocity)
-            entry = {"offset": len(weights), "bytes": len(content), "sizes": sizes}
-            networks.append({"data": data, "model": name, **entry})
-            weights += content
+        content, entries = pack_networks(models)
+        _check_plane(models)
+        for entry in entries:
+            networks.append({**entry, "data": data, "offset": len(weights) + entry["offset"]})
+        weights += content
     about = {
         # lists, because the keys of a stored notebook come back sorted
         "data": list(by_data),
@@ -101,6 +101,16 @@ def playground(
         _targets=b"".join(pack_points("target", d, TARGET, seed=1) for d in targets.values()),
         **state,
     )
+
+
+def _check_plane(models: Models) -> None:
+    """Raise unless all networks are of the plane, and know of no labels."""
+    for name, velocity in models.items():
+        if velocity.dim != 2 or velocity.classes is not None:
+            raise ValueError(
+                f"velocity {name!r} has dim = {velocity.dim} and classes = {velocity.classes}, but "
+                f"a playground shows the plane: dim = 2, without labels"
+            )
 
 
 def _by_data(velocities: Any, target: Any) -> tuple[dict[str, Models], dict]:

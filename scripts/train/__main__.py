@@ -13,10 +13,16 @@ from pathlib import Path
 
 import torch
 
-from scripts.train import captions, fashion, plane, transfer
+from scripts.train import captions, digits, fashion, plane, transfer
 from scripts.train.job import Job
 
-JOBS = {"plane": plane, "fashion": fashion, "transfer": transfer, "captions": captions}
+JOBS = {
+    "plane": plane,
+    "digits": digits,
+    "fashion": fashion,
+    "transfer": transfer,
+    "captions": captions,
+}
 TABLES = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
 
 

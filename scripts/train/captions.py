@@ -76,12 +76,14 @@ class Measurement:
         """Return what is noted with each set of noise."""
         return [self(f"{name}, noise {k}", velocity, steps, k, **how) for k in range(NOISES)]
 
-    def __call__(self, name: str, velocity, steps, k=0, *, scale=1.0, unseen=False) -> dict:
+    def __call__(
+        self, name: str, velocity, steps, k=0, *, scale=1.0, interval=None, unseen=False
+    ) -> dict:
         """Generate images from the noise of set k, guided by texts; return what they are like."""
 
         def guided(x, t, condition):
             nothing = torch.zeros_like(condition)
-            return rf.guided(velocity, condition, nothing, scale=scale)(x, t)
+            return rf.guided(velocity, condition, nothing, scale=scale, interval=interval)(x, t)
 
         def find():
             noise = start_noise(self.job.preset.samples, k)
@@ -107,13 +109,29 @@ def flow_part(preset, flow: nn.Module, measure: Measurement) -> dict:
         f"{scale:g}": measure.each(f"guidance {scale:g}", flow, preset.steps, scale=scale)
         for scale in preset.scales
     }
-    unseen = measure.each("unseen captions", flow, preset.steps, scale=preset.best, unseen=True)
+    parts = {}  # guidance in an interval: at the best scale in each, in the best one at each scale
+    for interval in preset.intervals:
+        scales = preset.scales_between if interval == preset.between else [preset.best]
+        name = f"{interval[0]:g} to {interval[1]:g}"
+        parts[name] = {
+            f"{scale:g}": measure.each(
+                f"guidance {scale:g} for t from {name}",
+                flow,
+                preset.steps,
+                scale=scale,
+                interval=tuple(interval),
+            )
+            for scale in scales
+        }
+    best = {"scale": preset.best, "interval": tuple(preset.between)}
+    unseen = measure.each("unseen captions", flow, preset.steps, unseen=True, **best)
     equal = torch.linspace(0, 1, preset.few + 1, dtype=torch.float64)
     shift = {  # alone, without guidance
         f"{shift:g}": measure.each(f"shift {shift:g}", flow, rf.shift_times(equal, shift))
         for shift in preset.shifts
     }
-    return {"guidance": guidance, "unseen captions": unseen, "shift": shift}
+    found = {"guidance": guidance, "guidance in an interval": parts}
+    return {**found, "unseen captions": unseen, "shift": shift}
 
 
 def ablation_part(job: Job, coupling, measure: Measurement) -> dict:

@@ -58,6 +58,8 @@ def test_guidance_needs_a_row_of_both_for_each_point(says):
     labels = torch.zeros(3, dtype=torch.long)
     with says(ValueError, "(3,)", "(2,)", "zeros_like"):
         rf.guided(lambda x, t, condition: x, labels, labels[:2], scale=2)
+    with pytest.raises(ValueError, match=r"interval = \(0.6, 0.2\).*start < stop"):
+        rf.guided(lambda x, t, condition: x, labels, labels, scale=2, interval=(0.6, 0.2))
     velocity = rf.guided(lambda x, t, condition: x, labels, labels, scale=2)
     with says(ValueError, "shape (3,)", "4 points"):
         rf.euler(velocity, torch.zeros(4, 2), steps=1)

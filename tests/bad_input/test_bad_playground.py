@@ -23,6 +23,7 @@ def models():
         ({"velocities": {"v": "1-RF"}}, TypeError, "'v' is a str"),
         ({"velocities": lambda x, t: x}, TypeError, "is a function"),
         ({"velocities": rf.VelocityMLP(3)}, ValueError, "dim = 3"),
+        ({"velocities": rf.VelocityMLP(2, classes=2)}, ValueError, "classes = 2.*without labels"),
         ({"source": rf.Gaussian(3)}, ValueError, r"shape \(3,\)"),
         ({"source": 3}, TypeError, "source"),
         ({"target": rf.Gaussian(1)}, ValueError, r"shape \(1,\)"),
@@ -61,3 +62,29 @@ def test_bad_input_of_the_retraining_is_named(changes, error, message):
     arguments = {"source": NOISE, "target": MOONS, **changes}
     with pytest.raises(error, match=message):
         rf.retrain(**arguments)
+
+
+LABELED = {"1-RF": rf.VelocityMLP(6, width=5, depth=1, classes=3)}
+
+
+@pytest.mark.parametrize(
+    "changes, error, message",
+    [
+        ({"velocities": {}}, ValueError, "no velocities"),
+        ({"velocities": {"v": lambda x, t: x}}, TypeError, "'v' is a function"),
+        ({"velocities": {"v": rf.VelocityMLP(6)}}, ValueError, "'v' knows of no labels.*classes="),
+        ({"size": (3, 3)}, ValueError, "dim = 6.*3 x 3 pixels.*need dim = 9"),
+        ({"names": ["a", "b"]}, ValueError, "classes = 3.*2 labels"),
+        ({"source": rf.Gaussian(5)}, ValueError, r"shape \(5,\).*shape \(6,\)"),
+        ({"source": 3}, TypeError, "source"),
+        ({"one_step": ["distilled"]}, ValueError, "'distilled', but there are 1-RF"),
+        ({"images": 307}, ValueError, "images = 307.*at most 306"),
+        ({"images": 0}, ValueError, "images = 0"),
+        ({"steps": 51}, traitlets.TraitError, "steps"),
+        ({"label": "7"}, traitlets.TraitError, "label = '7'.*0, 1, 2"),
+    ],
+)
+def test_bad_input_of_the_image_playground_is_named(changes, error, message):
+    arguments = {"velocities": LABELED, "source": rf.Gaussian(6), "size": (2, 3), **changes}
+    with pytest.raises(error, match=message):
+        rf.image_playground(**arguments)

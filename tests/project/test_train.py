@@ -19,12 +19,14 @@ from scripts.train.job import Job
 PRETRAINED = sys.modules["rfteach._shipped.pretrained"]
 FLOWS = {
     "plane": ["1-RF", "2-RF", "3-RF", "distilled"],
+    "digits": ["1-RF", "2-RF", "distilled", "1-RF distilled", "1-RF distilled, half time"],
     "fashion": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
     "transfer": ["1-RF", "2-RF", "feature loss"],
     "captions": ["1-RF"],
 }
 LOST = {  # two stages that do not need each other
     "plane": ["moons, pairs of the 2-RF", "circle, distilled"],
+    "digits": ["pairs of the 1-RF, seed 1", "distilled, seed 0"],
     "fashion": ["pairs of the 2-RF", "distilled"],
     "transfer": ["pairs of the 1-RF", "feature loss"],
     "captions": ["1-RF", "one stream, seed 1"],

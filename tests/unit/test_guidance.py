@@ -45,6 +45,25 @@ def test_it_is_one_call_with_twice_the_batch():
     assert sizes == [10, 10, 10] and path.evaluations == 3
 
 
+def test_outside_of_the_interval_it_is_the_condition_alone(generator):
+    sizes = []
+
+    def network(x, t, condition):
+        sizes.append(len(x))
+        return told(x, t, condition)
+
+    x, labels = torch.randn(5, 2, generator=generator), torch.tensor([1, 2, 3, 4, 5])
+    nothing = torch.full_like(labels, NOTHING)
+    velocity = rf.guided(network, labels, nothing, scale=3.0, interval=(0.25, 0.5))
+    t = torch.tensor([0.0, 0.25, 0.3, 0.5, 1.0])  # the start belongs to it, the stop does not
+    scales = torch.tensor([1, 3, 3, 1, 1])
+    torch.testing.assert_close(velocity(x, t), (scales * labels)[:, None] - x)
+    # four steps start at 0, 1/4, 1/2, 3/4: only the second one needs both
+    sizes.clear()
+    path = rf.euler(velocity, x, steps=4)
+    assert sizes == [5, 10, 5, 5] and path.evaluations == 4
+
+
 def test_of_gaussians_it_is_the_flow_to_a_product_of_powers():
     """At every t the guided velocity is that of the density p^(1-w) q^w, in closed form.
 

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given, strategies as st
 
@@ -54,3 +55,21 @@ def test_double_precision():
     velocity = rf.VelocityMLP(2).double()
     x = torch.zeros(3, 2, dtype=torch.float64)
     assert velocity(x, torch.zeros(3, dtype=torch.float64)).dtype == torch.float64
+
+
+def test_labels_are_the_inputs_after_the_time():
+    """The page that draws digits depends on this order."""
+    velocity = rf.VelocityMLP(2, width=3, depth=1, classes=4)
+    x, t, labels = torch.randn(5, 2), torch.rand(5), torch.tensor([0, 3, 1, 1, 2])
+    rows = torch.cat([x, t[:, None], torch.eye(4)[labels]], dim=1)
+    assert torch.equal(velocity(x, t, condition=labels), velocity.net(rows))
+
+
+def test_labels_are_missed_refused_and_looked_at():
+    x, t = torch.randn(2, 2), torch.rand(2)
+    with pytest.raises(ValueError, match="labels from 0 to 3; bind"):
+        rf.VelocityMLP(2, classes=4)(x, t)
+    with pytest.raises(ValueError, match="no labels; bind"):
+        rf.VelocityMLP(2)(x, t, condition=torch.zeros(2, dtype=torch.long))
+    with pytest.raises(IndexError, match="4 is no label.*0 to 3"):
+        rf.VelocityMLP(2, classes=4)(x, t, condition=torch.tensor([0, 4]))

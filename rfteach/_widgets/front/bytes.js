@@ -18,3 +18,13 @@ export function halfFloats(bytes) {
   }
   return numbers;
 }
+
+/** The points of a seed: every (seed + 1)-th of the pool, whose size is a prime, around and around. */
+export function pickedPoints(pool, dim, seed, count) {
+  const size = pool.length / dim, points = new Float32Array(dim * count);
+  for (let i = 0; i < count; i++) {
+    const row = ((i + 1) * (seed + 1)) % size;
+    points.set(pool.subarray(dim * row, dim * (row + 1)), dim * i);
+  }
+  return points;
+}

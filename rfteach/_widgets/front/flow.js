@@ -5,7 +5,7 @@ const CHUNK = 3e6; // weights times points between two pauses: about a milliseco
 
 /** v(x, t) for a whole cloud, into `out`. */
 function* evaluate(network, points, t, out) {
-  const count = points.length / 2, chunk = 8 * Math.ceil(CHUNK / network.size / 8); // blocks of 8
+  const count = points.length / network.dim, chunk = 8 * Math.ceil(CHUNK / network.size / 8); // blocks of 8
   for (let first = 0; first < count; first += chunk) {
     network.velocity(points, t, out, first, Math.min(first + chunk, count));
     yield;

@@ -65,12 +65,15 @@ export class Network {
   /**
    * @param bytes the weights in half precision: for each layer the matrix (outputs, inputs), then
    *   the biases, as PyTorch keeps them
-   * @param sizes the units of each layer, from the 3 inputs (x, y, t) to the 2 outputs
+   * @param sizes the units of each layer, from the inputs (the coordinates, t, and a 1 in the place
+   *   of the label, if it takes one) to the outputs, one for each coordinate
    * @param module what simdModule() returned
    */
   constructor(bytes, sizes, module) {
     const weights = halfFloats(bytes);
     this.size = weights.length;
+    this.dim = sizes.at(-1);
+    this.classes = sizes[0] - this.dim - 1;
     const widest = Math.max(...sizes.map(FOURS));
     this.x = 0; // where a layer's inputs and outputs lie; they take turns
     this.y = widest * ROW;
@@ -107,25 +110,32 @@ export class Network {
     });
   }
 
-  /** Write v(x, t) into `out` for the points first..last; both hold x1, y1, x2, y2, ... */
-  velocity(points, t, out, first = 0, last = points.length / 2) {
-    const { memory } = this;
+  /** Write v(x, t) into `out` for the points first..last; both hold one point after another. */
+  velocity(points, t, out, first = 0, last = points.length / this.dim, labels = null) {
+    const { memory, dim, classes } = this;
     for (let start = first; start < last; start += BLOCK) {
       const count = Math.min(BLOCK, last - start);
       let [x, y] = [this.x, this.y];
-      for (let i = 0; i < count; i++) {
-        memory[x / 4 + i] = points[2 * (start + i)];
-        memory[x / 4 + BLOCK + i] = points[2 * (start + i) + 1];
-      }
-      memory.fill(t, x / 4 + 2 * BLOCK, x / 4 + 3 * BLOCK);
+      for (let i = 0; i < count; i++)
+        for (let k = 0; k < dim; k++) memory[x / 4 + k * BLOCK + i] = points[dim * (start + i) + k];
+      const clock = x / 4 + dim * BLOCK;
+      memory.fill(t, clock, clock + BLOCK);
+      memory.fill(0, clock + BLOCK, clock + (1 + classes) * BLOCK);
+      for (let i = 0; i < count && classes; i++)
+        memory[clock + (1 + labels[start + i]) * BLOCK + i] = 1;
       for (const { address, inputs, outputs, hidden } of this.layers) {
         this.layer(x, address, y, inputs, outputs, hidden);
         [x, y] = [y, x];
       }
-      for (let i = 0; i < count; i++) {
-        out[2 * (start + i)] = memory[x / 4 + i];
-        out[2 * (start + i) + 1] = memory[x / 4 + BLOCK + i];
-      }
+      for (let i = 0; i < count; i++)
+        for (let k = 0; k < dim; k++) out[dim * (start + i) + k] = memory[x / 4 + k * BLOCK + i];
     }
+  }
+
+  /** The velocity of these points with these labels, one for each. */
+  labeled(labels) {
+    const velocity = (points, t, out, first, last) =>
+      this.velocity(points, t, out, first, last, labels);
+    return { size: this.size, dim: this.dim, velocity };
   }
 }

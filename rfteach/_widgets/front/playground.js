@@ -1,6 +1,6 @@
 // The playground: flows that are computed in the page, as the reader turns the controls.
 
-import { halfFloats } from "./bytes.js";
+import { halfFloats, pickedPoints } from "./bytes.js";
 import { Clock, stayCalm } from "./clock.js";
 import { button, check, choice, follow, make, number, put, slider } from "./controls.js";
 import { atOnce, inSlices, spread } from "./flow.js";
@@ -50,14 +50,9 @@ class Parts {
     return this.targets.get(data);
   }
 
-  /** The cloud of a seed: every (seed + 1)-th point of the pool, whose size is a prime. */
+  /** The cloud of a seed. */
   cloud(seed) {
-    const size = this.pool.length / 2, cloud = new Float32Array(2 * this.about.particles);
-    for (let i = 0; i < cloud.length / 2; i++) {
-      const row = ((i + 1) * (seed + 1)) % size;
-      cloud.set(this.pool.subarray(2 * row, 2 * row + 2), 2 * i);
-    }
-    return cloud;
+    return pickedPoints(this.pool, 2, seed, this.about.particles);
   }
 }
 
