@@ -21,6 +21,7 @@ from rfteach.exercises.tools.expect import (
 )
 from rfteach.exercises.tools.inputs import Inputs, along_last, inputs, waves
 from rfteach.exercises.tools.probe import Probe, expect_one_call
+from rfteach.exercises.tools.random_step import expect_random_step
 
 
 @exercise("13.1", "The score in a velocity", "code")
@@ -63,6 +64,10 @@ def score_from_velocity(score_from_velocity: Any) -> Right:
                 "This is the mean of the data X1, given x. The score needs that of X0.",
             ),
             (
+                -(x + left * v) / left,
+                "x + (1 - t) v is the mean of the data X1, given x. The score needs that of X0.",
+            ),
+            (
                 -(x + left * v) / time,
                 "This is the formula for noise at t = 1. Here the noise is at t = 0.",
             ),
@@ -96,7 +101,7 @@ def noisy_step(noisy_step: Any) -> Right:
                 v = waves(x, times)
                 if scale == 0:
                     _expect_euler(got, x, v, dt)
-            _expect_drift_and_noise(got - x - dt * v, (t * v - x) / (1 - t), dt, g)
+            expect_random_step(got - x - dt * v, v, x, t, dt, g)
             again = expect_tensor(call(noisy_step, Probe(waves, x), x, t, dt, g), x)
             if torch.equal(again, got):
                 raise Wrong(
@@ -119,67 +124,6 @@ def _expect_euler(got: Tensor, x: Tensor, v: Tensor, dt: float) -> None:
     expect_close(got, x + dt * v, mistakes, name="With g = 0, the point after the step")
 
 
-def _expect_drift_and_noise(rest: Tensor, score: Tensor, dt: float, g: float) -> None:
-    """Raise Wrong unless `rest` is g^2/2 dt score plus fresh noise of the width g sqrt(dt).
-
-    Both are (batch, *event). The share of the score is that of a regression, and an estimate may be
-    off by six of its standard errors.
-    """
-    rest, score = rest.double().flatten(1), score.double().flatten(1)
-    mean = score.mean(dim=0)
-    spread = (score - mean).square().sum().item()
-    share = (rest * (score - mean)).sum().item() / spread
-    noise = rest - share * score
-    width, wanted = noise.std().item(), g * dt**0.5
-    if noise.var(dim=0).max() < 1e-3 * wanted**2:
-        shared = "all points get the same" if noise.abs().max() > 0.01 * wanted else "there is none"
-        raise Wrong(f"Each point needs noise of its own, but {shared}. Draw `randn_like(x)`.")
-    n = rest.numel()
-    first, second, *_ = (noise - noise.mean(dim=0)).unbind(dim=1)
-    correlation = (first * second).mean().item() / width**2
-    if abs(correlation) > 0.3:
-        raise Wrong(
-            "The coordinates of a point all get the same noise. Draw one number for each entry of "
-            "x: `randn_like(x)`."
-        )
-    if abs(noise.mean().item()) > 6 * width / n**0.5 or (noise.abs() > 2.5 * width).sum() == 0:
-        raise Wrong(
-            "The noise is not that of a standard Gaussian. `torch.rand` draws uniform numbers "
-            "from 0 to 1; use `torch.randn_like(x)`."
-        )
-    if abs(width / wanted - 1) > 6 / (2 * n) ** 0.5:
-        known = [
-            (g * dt, "It is multiplied by dt. Variances add up, so its *variance* is g^2 dt."),
-            (g, "Is dt forgotten? In a step of length dt the noise has the variance g^2 dt."),
-            (dt**0.5, "Is g forgotten?"),
-            (g**2 * dt**0.5, "It is multiplied by g^2, which is for its variance."),
-            (g**2 * dt, "g^2 dt is its variance. The width is the root of that."),
-            (g * dt**0.5 / 2, "The half belongs to the score alone."),
-            (g * dt**0.5 / 2**0.5, "The half belongs to the score alone."),
-            (g * (2 * dt) ** 0.5, "This is noise of the variance 2 g^2 dt. Here it is g^2 dt."),
-        ]
-        hint = misconception(width, known)
-        raise Wrong(f"The noise has the width {width:.3g}, but it should be {wanted:.3g}. {hint}")
-    drift = g**2 / 2 * dt
-    error = width / spread**0.5
-    if abs(share - drift) > 6 * error:
-        known = [
-            (-drift, "The sign is wrong: the score points uphill, and the noise goes downhill."),
-            (2 * drift, "The half is forgotten: g^2 / 2."),
-            (0, "The score is left out, so that nothing gathers what the noise scatters."),
-            (g**2 / 2, "dt is forgotten there."),
-            (g / 2 * dt, "This takes g in place of its square."),
-            (g**2 / 2 * dt**0.5, "The root is for the noise alone. A drift takes dt."),
-            (0.6 * drift, "Is the score divided by 1 - t?"),
-            (-2 * drift, "The sign is wrong, and the half is forgotten."),
-        ]
-        near = [hint for value, hint in known if abs(share - value) <= 6 * error]
-        raise Wrong(
-            f"The noise is right. The score counts {share:.3g} times, but it should count "
-            f"g^2 / 2 dt = {drift:.3g} times. {' '.join(near[:1])}"
-        )
-
-
 @exercise("13.3", "The noise of the last step", "predict")
 def steps_needed(steps: Any) -> Right:
     """Check a prediction: the steps of constant g whose last noise is as small as that of 100."""
@@ -192,7 +136,7 @@ def steps_needed(steps: Any) -> Right:
         f"The run: 100 steps of the fading g end with noise of the width {goal:.3f}, and {n:g} "
         f"steps of the constant one with {found:.3g}. "
     )
-    if abs(n / 10_000 - 1) < 0.03:
+    if round(n) == 10_000:
         return Right(
             shown + "The fading g falls to 2 / sqrt(N) in the last step, and the step's own "
             "sqrt(1 / N) comes on top: 2 / N, against 2 / sqrt(N)."
@@ -200,10 +144,18 @@ def steps_needed(steps: Any) -> Right:
     hint = misconception(
         n,
         [
+            (
+                10_000,
+                "That is close, and the number can be found exactly: which n makes 2 / sqrt(n) "
+                "what the fading g leaves?",
+            ),
             (100, "The same number of steps leaves ten times the noise."),
             (1000, "Ten times the steps divide a noise of 2 / sqrt(N) by the root of ten only."),
             (200, "Twice the steps divide it by the root of two only."),
+            (400, "Four times the steps halve it only: the width falls like the root of dt."),
             (2500, "That is for g = 1. Here g = 2."),
+            (5000, "The last of 100 steps starts at t = 0.99, not at 0.98."),
+            (20_000, "g is that of the start of the step, t = 0.99, not of its middle."),
             (50, "A constant g leaves more in the end, not less."),
             (10, "A constant g leaves more in the end, not less."),
         ],
@@ -248,6 +200,17 @@ def circle_noise(circle_noise: Any) -> Right:
             (
                 (math.pi * math.tan(a)) ** 0.5,
                 "Upside down: the noising is fastest near pure noise, at t = 0.",
+            ),
+            (
+                (math.pi / math.tan(t)) ** 0.5,
+                "The angle is a = pi / 2 t, and the tangent is taken of t alone.",
+            ),
+            ((2 / math.tan(t)) ** 0.5, "That is for the angle a = t. Here it is a = pi / 2 t."),
+            ((2 * math.pi / math.tan(a)) ** 0.5, "A factor 2 too many, in the square of g."),
+            (
+                math.pi / 2 * (2 / math.tan(a)) ** 0.5,
+                "The speed pi / 2 of the angle multiplies g^2, the variance per unit of time, not "
+                "g.",
             ),
             ((math.pi / 2 / math.tan(a)) ** 0.5, "A factor 2 is lost: squares have a derivative."),
             ((math.pi * math.sin(2 * a) / 2) ** 0.5, "The shrinking of the noise is left out."),

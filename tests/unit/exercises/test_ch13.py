@@ -52,6 +52,7 @@ wrong_formula("acts for the time t", lambda v, x, t: (v - x) / (1 - t))
 wrong_formula("1 - t, not t", lambda v, x, t: (t * v - x) / t)
 wrong_formula("minus that, over 1 - t", lambda v, x, t: x - t * v)
 wrong_formula("the mean of the data", lambda v, x, t: x + (1 - t) * v)
+wrong_formula("The score needs that of X0", lambda v, x, t: -(x + (1 - t) * v) / (1 - t))
 wrong_formula("noise at t = 1", lambda v, x, t: -(x + (1 - t) * v) / t)
 wrong_formula("is not the score", lambda v, x, t: v)
 wrong_formula("Where is the velocity", lambda v, x, t: -x / (1 - t))
@@ -117,6 +118,12 @@ wrong_step("the score points uphill", drift=lambda v, x, s, t, g: v - g**2 / 2 *
 wrong_step("half is forgotten", drift=lambda v, x, s, t, g: v + g**2 * s)
 wrong_step("score is left out", drift=lambda v, x, s, t, g: v)
 wrong_step("in place of its square", drift=lambda v, x, s, t, g: v + g / 2 * s)
+wrong_step("once too often", score=lambda v, x, t: (t * v - x) / (1 - t) ** 2)
+wrong_step("A sign was lost", score=lambda v, x, t: -(x + t * v) / (1 - t))
+wrong_step("acts for the time t", score=lambda v, x, t: (v - x) / (1 - t))
+wrong_step("Where is the velocity", score=lambda v, x, t: -x / (1 - t))
+wrong_step("and it is not", score=lambda v, x, t: 1.3 * (t * v - x) / (1 - t))
+wrong_step("dt is forgotten beside it", drift=lambda v, x, s, t, g: v + g**2 / 2 * s / 0.1)
 wrong_step("divided by 1 - t", score=lambda v, x, t: t * v - x)
 wrong_step("goes against the velocity", drift=lambda v, x, s, t, g: -v + g**2 / 2 * s)
 wrong_step("its *variance* is g^2 dt", kick=lambda x, dt, g: g * dt * random(x))
@@ -130,8 +137,42 @@ wrong_step(
     "coordinates of a point all get the same",
     kick=lambda x, dt, g: g * dt**0.5 * column(torch.randn(len(x), dtype=x.dtype), x),
 )
-wrong_step("torch.rand", kick=lambda x, dt, g: g * dt**0.5 * 12**0.5 * torch.rand_like(x))
-wrong_step("torch.rand", kick=lambda x, dt, g: g * dt**0.5 * random(x).sign())
+
+
+def wrong_noise(hint, draw):
+    """Add an answer whose noise has another shape, of the right width or not."""
+    wrong_step(hint, kick=lambda x, dt, g: g * dt**0.5 * draw(x))
+
+
+wrong_noise("uniform numbers from 0 to 1", lambda x: 12**0.5 * torch.rand_like(x))
+wrong_noise("uniform numbers from 0 to 1", torch.rand_like)
+wrong_noise("as from `torch.rand`", lambda x: 12**0.5 * (torch.rand_like(x) - 0.5))
+wrong_noise("absolute value", lambda x: random(x).abs())
+wrong_noise("two values only", lambda x: random(x).sign())
+wrong_noise("product of two Gaussians", lambda x: random(x) * random(x))
+wrong_noise("not Gaussian", lambda x: 3**0.5 * random(x) * torch.rand_like(x))
+wrong_noise(
+    "not Gaussian", lambda x: x.new_tensor(np.random.default_rng().laplace(size=x.shape)) / 2**0.5
+)
+wrong_step("for dt alone", kick=lambda x, dt, g: (g * dt) ** 0.5 * random(x))
+wrong_step("fades within the step", kick=lambda x, dt, g: g * (0.6 * dt) ** 0.5 * random(x))
+
+
+@table.wrong("13.2", "fades within the step")
+def with_a_g_of_its_own(velocity, x, t, dt, g):
+    return step()(velocity, x, t, dt, g * (1 - t) ** 0.5)
+
+
+@table.wrong("13.2", "looks at its start only")
+def the_score_at_the_end(velocity, x, t, dt, g):
+    end = t + dt
+    return step(score=lambda v, x, t: (end * v - x) / (1 - end))(velocity, x, t, dt, g)
+
+
+@table.wrong("13.2", "half is forgotten")
+def without_the_half_and_wrong_noise(velocity, x, t, dt, g):
+    drift, kick = lambda v, x, s, t, g: v + g**2 * s, lambda x, dt, g: g * dt * random(x)
+    return step(drift, kick)(velocity, x, t, dt, g)
 
 
 @table.wrong("13.2", "fresh in each step")
@@ -168,11 +209,16 @@ def a_root_for_the_score(velocity, x, t, dt, g):
 
 table.right("13.3", 10_000)
 table.right("13.3", 100.0**2)
-table.right("13.3", np.float64(9900))
+table.right("13.3", np.float64(10_000))
 table.wrong("13.3", "ten times the noise", 100)
 table.wrong("13.3", "the root of ten", 1000)
 table.wrong("13.3", "the root of two", 200)
 table.wrong("13.3", "That is for g = 1", 2500)
+table.wrong("13.3", "found exactly", 9900)
+table.wrong("13.3", "found exactly", 10_050)
+table.wrong("13.3", "halve it only", 400)
+table.wrong("13.3", "starts at t = 0.99, not at 0.98", 5000)
+table.wrong("13.3", "not of its middle", 20_000)
 table.wrong("13.3", "leaves more in the end", 10)
 table.wrong("13.3", "Too few", 7000)
 table.wrong("13.3", "More than needed", 40_000)
@@ -211,6 +257,10 @@ table.wrong("13.4", "grows by pi / 2", lambda t: (2 / tangent(t)) ** 0.5)
 table.wrong("13.4", "That is g^2, for an angle", lambda t: 2 / tangent(t))
 table.wrong("13.4", "Upside down", lambda t: (math.pi * tangent(t)) ** 0.5)
 table.wrong("13.4", "A factor 2 is lost", lambda t: (math.pi / 2 / tangent(t)) ** 0.5)
+table.wrong("13.4", "of t alone", lambda t: (math.pi / math.tan(t)) ** 0.5)
+table.wrong("13.4", "for the angle a = t", lambda t: (2 / math.tan(t)) ** 0.5)
+table.wrong("13.4", "A factor 2 too many", lambda t: (2 * math.pi / tangent(t)) ** 0.5)
+table.wrong("13.4", "not g", lambda t: math.pi / 2 * (2 / tangent(t)) ** 0.5)
 table.wrong("13.4", "shrinking", lambda t: (math.pi / 2 * math.sin(math.pi * t)) ** 0.5)
 table.wrong("13.4", "not squared", lambda t: math.pi**0.5 / tangent(t))
 table.wrong("13.4", "is None", lambda t: None)
