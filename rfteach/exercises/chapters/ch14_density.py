@@ -170,14 +170,14 @@ def nats_and_probes(prediction: Any) -> Right:
             (2 * math.log(2), "That is for the plane. Here there are 64 directions. "),
             (64 * math.log10(2), "That is the logarithm to base 10. Nats take the natural one. "),
         ]
-        box = '"nats": the volume of a box grows by 2^64. Its natural logarithm, to 0.4 or better? '
-        hints.append(misconception(nats, known) or box)
+        box = "The volume of a box grows by 2^64. Take its natural logarithm, to 0.4 or better."
+        hints.append(f'"nats": {misconception(nats, known) or box}')
     if abs(bits - 1) > 0.01:
         known = [
             (math.log(2), "That is nats per dimension. Divide by ln 2. "),
             (64.0, "That is for the whole image. Divide by the number of dimensions. "),
         ]
-        hints.append(misconception(bits, known) or '"bits", per dimension: nats / (64 ln 2). ')
+        hints.append(f'"bits": {misconception(bits, known) or "Per dimension, nats / (64 ln 2)."}')
     if abs(probes - 144) > 1e-6:  # a whole number, and the square of another
         known = [
             (12.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
@@ -186,8 +186,8 @@ def nats_and_probes(prediction: Any) -> Right:
             (24.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
         ]
         more = "More" if probes < 144 else "Fewer"
-        more = f'"probes": {more} are needed, with an error of exactly 0.5. '
-        hints.append(misconception(probes, known) or more)
+        more = f"{more} are needed, for an error of exactly 0.5."
+        hints.append(f'"probes": {misconception(probes, known) or more}')
     if hints:  # without the run, which would tell the answer
         raise Wrong(" ".join(hint.strip() for hint in hints))
     return Right(
