@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,8 +13,9 @@ from torch import Tensor
 from rfteach import _density as density, _distributions as distributions, _solvers as solvers
 from rfteach._interpolation import along
 from rfteach.exercises.checking import exercise
-from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
+from rfteach.exercises.tools.answers import Mistake, NotAttempted, Right, Wrong, call
 from rfteach.exercises.tools.expect import (
+    close,
     expect_close,
     expect_number,
     expect_pair,
@@ -29,6 +32,36 @@ def _ring(x: Tensor, t: Tensor) -> Tensor:
     return torch.cos(1.3 * x + 0.4) * (1 + along(t, x)) + 0.8 * torch.sin(before + 2 * along(t, x))
 
 
+def _expect_one_a_point(result: Any, name: str, x: Tensor, probes: int) -> None:
+    """Raise Wrong for the shapes of likely mistakes, where there should be one number a point."""
+    shape = tuple(result.shape) if isinstance(result, Tensor) else None
+    if shape is None or shape == (len(x),):
+        return
+    hints = {
+        (): "Return one number for each point. This is a single one for the whole batch.",
+        (probes,): "This is over the points of the batch, with one number for each probe. Go over "
+        "the probes: dim=0 of looks of shape (probes, batch).",
+        (probes, len(x)): "This has a number for each probe. Go over the probes, too.",
+        tuple(x.shape): "Sum over all axes of a point before you go over the probes: "
+        "`.flatten(1).sum(dim=1)`.",
+    }
+    if x.ndim > 2:
+        hints[(len(x), *x.shape[2:])] = (
+            "`.sum(dim=1)` adds up the first axis of an image and leaves the others. Sum over all "
+            "axes of a point: `.flatten(1).sum(dim=1)`."
+        )
+    if shape in hints:
+        raise Wrong(f"{name} has shape {shape}, but should have {(len(x),)}. {hints[shape]}")
+
+
+def _told(answer: Any, velocity: Probe, x: Tensor, t: Tensor, signs: Tensor) -> tuple[Any, Any]:
+    """Return the two parts of an answer to 14.1; raise Wrong for the shape of a likely mistake."""
+    result = expect_pair(call(answer, velocity, x, t, signs), "the mean and its standard error")
+    for part, name in zip(result, ("The mean", "The standard error"), strict=True):
+        _expect_one_a_point(part, name, x, len(signs))
+    return result
+
+
 @exercise("14.1", "An estimate with its error bar", "code")
 def with_error(with_error: Any) -> Right:
     """Check `with_error(velocity, x, t, signs)`: the mean of e . (dv/dx) e, its standard error."""
@@ -42,11 +75,17 @@ def with_error(with_error: Any) -> Right:
         e = signs.flatten(2)  # (probes, batch, size)
         after = e.roll(-1, dims=2)
         looks = (diagonal + e * after * beside).sum(dim=2)  # (probes, batch)
-        result = call(with_error, velocity, x, t, signs)
-        result = expect_pair(result, "the mean and its standard error")
-        wanted = looks.mean(dim=0)
+        wanted, spread, n = looks.mean(dim=0), looks.std(dim=0), len(signs)
+        right = spread / n**0.5
+        result = _told(with_error, velocity, x, t, signs)
         mean = expect_tensor(result[0], wanted, "The first result, the mean,")
         mistakes = [
+            (right, "The standard error comes first here. Return the mean first, then its error."),
+            (
+                (diagonal + beside).sum(dim=1),
+                "This is the sum of all derivatives, also of those across: the signs are missing, "
+                "or have canceled. Multiply by them once before autograd and once after it.",
+            ),
             (
                 diagonal.sum(dim=1),
                 "This is the exact divergence, with one backward pass for each coordinate. Make "
@@ -71,10 +110,16 @@ def with_error(with_error: Any) -> Right:
             (wanted / x[0].numel(), "This is a mean over the coordinates. Take their sum."),
             *((one, "This is one of the probes alone. Take the mean of all.") for one in looks),
         ]
+        known = [wanted, -wanted, *(mistake for mistake, _ in mistakes)]
+        if not any(close(mean, other) for other in known):
+            again, _ = _told(with_error, velocity, x, t, signs)
+            if isinstance(again, Tensor) and not close(again.detach(), mean):
+                raise Wrong(
+                    "Two calls with the same signs give two means. Take the signs that the "
+                    "function is given, and throw none of its own."
+                )
         expect_close(mean, wanted, mistakes, name="The mean")
         error = expect_tensor(result[1], wanted, "The second result, the standard error,")
-        spread, n = looks.std(dim=0), len(signs)
-        right = spread / n**0.5
         mistakes = [
             (
                 spread,
@@ -83,6 +128,11 @@ def with_error(with_error: Any) -> Right:
             ),
             (spread / n, "The error of a mean falls by the root, not by the number of probes."),
             (looks.std(dim=0, correction=0) / n**0.5, "The spread is that with correction=0."),
+            (
+                spread / (n - 1) ** 0.5,
+                "The root is that of n, the number of probes. The n - 1 belongs into the spread, "
+                "and `std` has it there already.",
+            ),
             (looks.var(dim=0), "This is a variance. The standard error is a root."),
             (looks.var(dim=0) / n, "This is the variance of the mean. Take its root."),
         ]
@@ -110,14 +160,8 @@ def nats_and_probes(prediction: Any) -> Right:
     center = torch.zeros(1, 64, dtype=torch.float64)
     end = density.log_density(lambda x, t: math.log(2) * x, source, center, steps=10)
     fall = (source.log_density(center) - end).item()
-    off = 6 / math.sqrt(probes) if probes > 0 else math.inf
-    found = (
-        f"The run: the flow lowers the log density by {fall:.1f} nats, which is "
-        f"{fall / math.log(2) / 64:.2f} bits per dimension. With {probes:g} probes the standard "
-        f"error is {off:.2g} nats."
-    )
     hints = []
-    if abs(nats / fall - 1) > 0.02:
+    if abs(nats - fall) > 0.4:
         known = [
             (math.log(2), "A factor of 2 in each of the 64 directions: the logarithms add up. "),
             (64.0, "That is in bits. A bit is ln 2 nats. "),
@@ -126,26 +170,32 @@ def nats_and_probes(prediction: Any) -> Right:
             (2 * math.log(2), "That is for the plane. Here there are 64 directions. "),
             (64 * math.log10(2), "That is the logarithm to base 10. Nats take the natural one. "),
         ]
-        hints.append(misconception(nats, known) or '"nats": the volume of a box grows by 2^64. ')
-    if abs(bits - 1) > 0.02:
+        box = "The volume of a box grows by 2^64. Take its natural logarithm, to 0.4 or better."
+        hints.append(f'"nats": {misconception(nats, known) or box}')
+    if abs(bits - 1) > 0.01:
         known = [
             (math.log(2), "That is nats per dimension. Divide by ln 2. "),
             (64.0, "That is for the whole image. Divide by the number of dimensions. "),
         ]
-        hints.append(misconception(bits, known) or '"bits", per dimension: nats / (64 ln 2). ')
-    if abs(probes / 144 - 1) > 0.05:
+        hints.append(f'"bits": {misconception(bits, known) or "Per dimension, nats / (64 ln 2)."}')
+    if abs(probes - 144) > 1e-6:  # a whole number, and the square of another
         known = [
             (12.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
             (math.sqrt(12), "The root goes the other way: 12 times less error takes more. "),
+            (72.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
             (24.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
         ]
         more = "More" if probes < 144 else "Fewer"
-        hints.append(misconception(probes, known) or f'"probes": {more} are needed. ')
-    if hints:
-        raise Wrong(f"{found} {' '.join(hint.strip() for hint in hints)}")
+        more = f"{more} are needed, for an error of exactly 0.5."
+        hints.append(f'"probes": {misconception(probes, known) or more}')
+    if hints:  # without the run, which would tell the answer
+        raise Wrong(" ".join(hint.strip() for hint in hints))
     return Right(
-        f"{found} Units matter, too: pixels from 0 to 16 in place of -1 to 1 are all lengths "
-        f"times 8, and 3 bits per dimension. So a number of nats says nothing without its units."
+        f"The run: the flow lowers the log density by {fall:.1f} nats, which is "
+        f"{fall / math.log(2) / 64:.2f} bits per dimension. With 144 probes the standard error is "
+        f"{6 / math.sqrt(probes):.2g} nats. Units matter, too: pixels from 0 to 16 in place of -1 "
+        f"to 1 are all lengths times 8, and 3 bits per dimension. So a number of nats says nothing "
+        f"without its units."
     )
 
 
@@ -172,7 +222,23 @@ def log_densities(log_densities: Any) -> Right:
 
         mean = (div[1:] + div[:-1]) / 2
         wanted = start - summed(mean * dt)
-        got = expect_tensor(call(log_densities, velocity, path), wanted, "The result")
+        got = call(log_densities, velocity, path)
+        if isinstance(got, (list, tuple)) and len(got) == n + 1:
+            raise Wrong("This is a list of rows. Make one tensor of them: `torch.stack(rows)`.")
+        got = expect_tensor(got, wanted, "The result")
+        z1, z2 = states.unbind(dim=-1)
+        across = 0.5 + times[:, None] * (1 - torch.sin(z1) * z2)  # the two other derivatives
+        half_way = (states[1:, :, 0] + states[:-1, :, 0]) / 2
+        middle = (1 + (times[1:] + times[:-1])[:, None] / 2) * torch.cos(half_way)
+
+        def as_ends(states: Tensor = states) -> Iterator[Mistake]:
+            flat = states.flatten(0, 1)
+            ends = density.log_density(swirl, distributions.Gaussian(2), flat, steps=20)
+            yield (
+                ends.reshape(states.shape[:2]),
+                "rf.log_density takes each state for an end, at t = 1. Row i belongs to times[i].",
+            )
+
         every = "The times of this path are not equally spaced: each step lasts times[i + 1] - "
         mistakes = [
             (
@@ -213,12 +279,29 @@ def log_densities(log_densities: Any) -> Right:
                 "The constant of the normal density is missing: log p_0 has a -log(2 pi) in it.",
             ),
             (
+                start + math.log(2 * math.pi) / 2 - summed(mean * dt),
+                "The constant is that of one coordinate, -log(2 pi) / 2. For two it is -log(2 pi).",
+            ),
+            (wanted.exp(), "This is the density itself. Take its logarithm."),
+            (
+                wanted - summed((across[1:] + across[:-1]) / 2 * dt),
+                "All four derivatives are added up. The divergence takes two of them, those of "
+                "each component in its own direction.",
+            ),
+            (
+                start - summed(middle * dt),
+                "Each step takes the divergence half way, at the mean of its two places. The "
+                "trapezoid rule takes the mean of the divergences at both ends.",
+            ),
+            (
                 start - summed(mean * dt) / len(start),
                 "The divergences are divided by the number of points. Sum over the batch before "
                 "autograd.",
             ),
         ]
-        expect_close(got, wanted, mistakes, name="The log density", tolerance=1e-3)
+        expect_close(
+            got, wanted, chain(mistakes, as_ends()), name="The log density", tolerance=1e-3
+        )
     return Right(
         "Samples and their densities in one go, for any solver's path. The path is as good as its "
         "solver; the integral has order 2."
@@ -275,6 +358,22 @@ def bell_log_density(bell_log_density: Any) -> Right:
             (
                 bell(off * variance.sqrt()[:, None], variance, dim),
                 "Follow the path back to its start: Z_0 = (x - t m) / s_t, divided by the width.",
+            ),
+            (
+                bell(off, (1 - t) ** 2 + t**2 * s, dim),
+                "s is the width of the data, and not its variance: s_t^2 has a t^2 s^2.",
+            ),
+            (
+                bell(off, variance.square(), dim),
+                "This has s_t^2 in the place of s_t. The width is the root.",
+            ),
+            (
+                bell(off / variance.sqrt()[:, None], variance, dim),
+                "Z_0 is divided by s_t^2. Divide by the width s_t, the root.",
+            ),
+            (
+                bell(off, variance, dim / 2),
+                "The integral of the divergence is d log s_t. This has half of it.",
             ),
             (
                 bell(off, variance, 2 * dim),

@@ -3,6 +3,9 @@ import math
 import torch
 from tables import Table
 
+import rfteach as rf
+from rfteach.exercises.checking import check
+
 table = Table(14)
 
 
@@ -72,13 +75,52 @@ table.wrong("14.1", "root of the number of probes", changed(lambda rows: told(ro
 table.wrong("14.1", "by the root, not", changed(lambda rows: told(rows, power=1)))
 table.wrong("14.1", "correction=0", changed(lambda rows: told(rows, correction=0)))
 table.wrong("14.1", "variance", changed(lambda rows: (rows.mean(dim=0), rows.var(dim=0))))
-table.wrong("14.1", "has shape (6,)", changed(lambda rows: (rows.mean(dim=0), rows.std(dim=1))))
-table.wrong("14.1", "has shape ()", changed(lambda rows: (rows.mean(), rows.std())))
+table.wrong("14.1", "dim=0 of looks", changed(lambda rows: (rows.mean(dim=0), rows.std(dim=1))))
+table.wrong(
+    "14.1", "a single one for the whole batch", changed(lambda rows: (rows.mean(), rows.std()))
+)
 table.wrong("14.1", "Return two things", changed(lambda rows: rows.mean(dim=0)))
 table.wrong("14.1", "one of the probes", changed(lambda rows: (rows[0], rows.std(dim=0))))
 table.wrong(
     "14.1", "a sum over the probes", changed(lambda rows: (rows.sum(dim=0), rows.std(dim=0)))
 )
+
+
+table.wrong("14.1", "error comes first", changed(lambda rows: told(rows)[::-1]))
+table.wrong(
+    "14.1",
+    "belongs into the spread",
+    changed(lambda rows: (rows.mean(dim=0), rows.std(dim=0) / (len(rows) - 1) ** 0.5)),
+)
+table.wrong("14.1", "number for each probe", changed(lambda rows: (rows, rows.std(dim=0))))
+table.wrong(
+    "14.1",
+    "the signs are missing",
+    lambda velocity, x, t, signs: told(looks(velocity, x, t, signs, before=False, after=False)),
+)
+table.wrong(
+    "14.1",
+    "throw none of its own",
+    lambda velocity, x, t, signs: told(
+        looks(velocity, x, t, torch.randint(2, signs.shape).to(x) * 2 - 1)
+    ),
+)
+
+
+def summed_by(total):
+    """Make an answer that adds up each look in its own way."""
+
+    def answer(velocity, x, t, signs):
+        x = x.detach().clone().requires_grad_()
+        v = velocity(x, t)
+        slopes = [torch.autograd.grad((v * e).sum(), x, retain_graph=True)[0] for e in signs]
+        return told(torch.stack([total(s * e) for s, e in zip(slopes, signs, strict=True)]))
+
+    return answer
+
+
+table.wrong("14.1", "leaves the others", summed_by(lambda each: each.sum(dim=1)))
+table.wrong("14.1", "Sum over all axes of a point before", summed_by(lambda each: each))
 
 
 @table.wrong("14.1", "exact divergence")
@@ -125,9 +167,18 @@ table.wrong("14.2", "base 10", guess(nats=19.3))
 table.wrong("14.2", "nats per dimension", guess(bits=0.693))
 table.wrong("14.2", "12 squared", guess(probes=12))
 table.wrong("14.2", "More are needed", guess(probes=50))
+table.wrong("14.2", "12 squared", guess(probes=72))
 table.wrong("14.2", "Fewer are needed", guess(probes=500))
+table.wrong("14.2", "Fewer are needed", guess(probes=145))
+table.wrong("14.2", "More are needed", guess(probes=143.9))
+table.wrong("14.2", "2^64", guess(nats=45))
 table.wrong("14.2", "a dictionary with the keys", 44.4)
 table.wrong("14.2", "a finite number", guess(probes=math.inf))
+
+
+def test_the_answer_is_not_told_before_it_is_found():
+    message = check("14.2", guess(nats=64, probes=12), record=False).message
+    assert "44" not in message and "144" not in message
 
 
 # 14.3: log_densities(velocity, path)
@@ -203,6 +254,42 @@ table.wrong(
     "-log(2 pi)",
     along_path(trapezoid, lambda path: -path.start.square().sum(dim=1) / 2),
 )
+table.wrong(
+    "14.3",
+    "that of one coordinate",
+    along_path(trapezoid, lambda path: log_normal(path.start) + math.log(2 * math.pi) / 2),
+)
+table.wrong("14.3", "the density itself", lambda velocity, path: by_a_loop(velocity, path).exp())
+table.wrong("14.3", "list of rows", lambda velocity, path: list(by_a_loop(velocity, path)))
+table.wrong(
+    "14.3",
+    "takes each state for an end",
+    lambda velocity, path: torch.stack(
+        [rf.log_density(velocity, rf.Gaussian(2), z, steps=30) for z in path.states]
+    ),
+)
+
+
+@table.wrong("14.3", "All four derivatives")
+def with_those_across(velocity, path):
+    rows = []
+    for z, t in zip(path.states, path.times, strict=True):
+        z = z.detach().clone().requires_grad_()
+        v = velocity(z, t.expand(len(z)))
+        rows.append(torch.autograd.grad(v.sum(), z)[0].sum(dim=1))
+    lost = torch.cumulative_trapezoid(torch.stack(rows), path.times, dim=0)
+    return log_normal(path.start) - torch.cat([torch.zeros_like(lost[:1]), lost])
+
+
+@table.wrong("14.3", "half way")
+def by_midpoints(velocity, path):
+    middle = rf.Trajectory(
+        (path.times[1:] + path.times[:-1]) / 2,
+        (path.states[1:] + path.states[:-1]) / 2,
+        evaluations=0,
+    )
+    lost = (divergences(velocity, middle) * path.times.diff()[:, None]).cumsum(dim=0)
+    return log_normal(path.start) - torch.cat([torch.zeros_like(lost[:1]), lost])
 
 
 # 14.4: bell_log_density(x, t, m, s)
@@ -245,6 +332,14 @@ table.wrong("14.4", "for each dimension", bell(change=lambda d, v: -v.log() / 2)
 table.wrong("14.4", "variances add up", bell(variance=lambda t, s: (1 - t + t * s) ** 2))
 table.wrong("14.4", "the center has come to t m", bell(center=lambda t, m: m))
 table.wrong("14.4", "the center moves", bell(center=lambda t, m: 0 * m))
+table.wrong("14.4", "has half of it", bell(change=lambda d, v: -d / 4 * v.log()))
+table.wrong("14.4", "not its variance", bell(variance=lambda t, s: (1 - t) ** 2 + t**2 * s))
+table.wrong("14.4", "in the place of s_t", bell(variance=lambda t, s: at_time(t, s) ** 2))
+table.wrong(
+    "14.4",
+    "Divide by the width s_t",
+    bell(variance=lambda t, s: at_time(t, s) ** 2, change=lambda d, v: -d / 4 * v.log()),
+)
 table.wrong("14.4", "half of log of the variance", bell(change=lambda d, v: -d * v.log()))
 table.wrong(
     "14.4",
