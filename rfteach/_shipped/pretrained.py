@@ -50,7 +50,8 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     """Return trained flows to a data set, by name of the model, on PyTorch's default device.
 
     - "moons", "eight Gaussians", "circle": 1-RF, 2-RF, 3-RF, distilled (chapters 4 to 6);
-    - "digits", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
+    - "digits", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled, and that one after half
+      the time (chapter 9);
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
     - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11).

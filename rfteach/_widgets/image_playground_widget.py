@@ -6,7 +6,6 @@ Its program is `front/images.js`; it runs in pages without a kernel as well.
 from __future__ import annotations
 
 import copy
-import math
 
 import anywidget
 import matplotlib.pyplot as plt
@@ -20,6 +19,7 @@ from rfteach import figures
 from rfteach._solvers import euler
 from rfteach._velocity import with_condition
 from rfteach._widgets.front_end import css, esm
+from rfteach._widgets.moment import Time, points_at
 from rfteach._widgets.packing import cloud_rows, unpack_points
 from rfteach._widgets.still import with_picture
 
@@ -46,7 +46,7 @@ class ImagePlayground(anywidget.AnyWidget):
     steps = t.Int(4, min=1, max=50).tag(sync=True)
     seed = t.Int(0, min=0, max=99).tag(sync=True)
     label = t.Unicode("each").tag(sync=True)
-    time = t.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    time = Time().tag(sync=True)
     results = t.Dict().tag(sync=True)
 
     def __init__(self, velocities: dict, **state):
@@ -60,12 +60,6 @@ class ImagePlayground(anywidget.AnyWidget):
             raise t.TraitError(
                 f"label = {proposal['value']!r}, but it must be 'each' or one of {', '.join(names)}"
             )
-        return proposal["value"]
-
-    @t.validate("time")
-    def _is_a_time(self, proposal: dict) -> float:
-        if math.isnan(proposal["value"]):
-            raise t.TraitError("time = nan, but it must be a number from 0 to 1")
         return proposal["value"]
 
     @property
@@ -95,10 +89,8 @@ def sheet_picture(widget: ImagePlayground) -> tuple[Figure, str]:
         steps = 1 if name in about["one_step"] else widget.steps
         bound = with_condition(copy.deepcopy(velocity).float().cpu(), widget.labels)
         flow = euler(bound, widget.start, steps=steps)
-        place = widget.time * steps
-        k = min(int(place), steps - 1)
         title = f"{name}, {steps} step{'s' * (steps > 1)}"
-        sheets[title] = torch.lerp(flow.states[k], flow.states[k + 1], place - k)
+        sheets[title] = points_at(flow, widget.time)
     figure, axes = plt.subplots(len(sheets), 1, figsize=(6.4, 1.8 * len(sheets)), squeeze=False)
     for ax, (title, images) in zip(axes.flat, sheets.items(), strict=True):
         shaped = images.reshape(-1, 1, about["height"], about["width"])

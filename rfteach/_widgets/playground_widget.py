@@ -9,7 +9,6 @@ import copy
 import math
 
 import anywidget
-import torch
 import traitlets as t
 from jaxtyping import Float
 from matplotlib.figure import Figure
@@ -18,6 +17,7 @@ from torch import Tensor
 from rfteach import figures
 from rfteach._solvers import euler, heun
 from rfteach._widgets.front_end import css, esm
+from rfteach._widgets.moment import Time, points_at
 from rfteach._widgets.packing import cloud_rows, unpack_points
 from rfteach._widgets.still import with_picture
 
@@ -58,7 +58,7 @@ class Playground(anywidget.AnyWidget):
     solver = t.Enum(["Euler", "Heun", "one step"], "Euler").tag(sync=True)
     steps = t.Int(20, min=1, max=100).tag(sync=True)
     seed = t.Int(0, min=0, max=999).tag(sync=True)
-    time = t.Float(1.0, min=0.0, max=1.0).tag(sync=True)
+    time = Time().tag(sync=True)
     selected = t.List(t.Float()).tag(sync=True)
     paths = t.Bool(True).tag(sync=True)
     lines = t.Bool(False).tag(sync=True)
@@ -87,12 +87,6 @@ class Playground(anywidget.AnyWidget):
             raise t.TraitError(f"selected = {point}, but it must be [x, y] or []")
         return point
 
-    @t.validate("time")
-    def _is_a_time(self, proposal: dict) -> float:
-        if math.isnan(proposal["value"]):
-            raise t.TraitError("time = nan, but it must be a number from 0 to 1")
-        return proposal["value"]
-
     @property
     def start(self) -> Float[Tensor, "particles 2"]:
         """The noise of the seed, shape (particles, 2): the page moves these very points."""
@@ -120,11 +114,9 @@ def flow_picture(widget: Playground) -> tuple[Figure, str]:
         ax.title.set_parse_math(False)
         velocity = copy.deepcopy(models[name]).float().cpu()
         flow = solver(velocity, widget.start, steps=steps)
-        place = widget.time * steps
-        k = min(int(place), steps - 1)
         figures.points(ax, widget.target, "target", size=1)
         color = next(m["color"] for m in widget._about["models"] if m["name"] == name)
-        figures.points(ax, torch.lerp(flow.states[k], flow.states[k + 1], place - k), color, size=2)
+        figures.points(ax, points_at(flow, widget.time), color, size=2)
         if widget.paths:
             figures.paths(ax, flow, color, count=40, ends=False)
         if widget.lines:

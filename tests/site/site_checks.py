@@ -9,6 +9,7 @@ from watching import Watched
 DESKTOP = 1024  # pixels, and above
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
 LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
+LARGEST_OF_IMAGES = 600_000  # the same where they draw images
 WIDGETS = ["canvas", ".needs-kernel"]  # what the reader can touch
 
 # Formulas that MathJax left alone or could not read. Code may hold dollar signs.
