@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from rfteach._checks import check_count, check_distribution
-from rfteach._distributions import Distribution
+from rfteach._distributions import Distribution, Gaussian
 from rfteach._networks.mlp import VelocityMLP
 from rfteach._optional import optional
 from rfteach._widgets.packing import POOL, TARGET, pack_networks, pack_points
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Models = dict[str, VelocityMLP]
 STATE = {
     "data", "model", "beside", "solver", "steps", "seed",
-    "time", "selected", "paths", "lines", "arrows", "controls",
+    "time", "selected", "paths", "lines", "arrows", "controls", "noise", "fading",
 }  # fmt: skip
 
 
@@ -37,6 +37,10 @@ def playground(
     drops particles. The browser computes it with the weights rounded to half precision, so it
     needs no kernel. What it shows are traits, which the kernel can read and set: see `Playground`.
 
+    With `noise=2.0`, or another number from 0 to 4, the reader can turn up the noise on the way:
+    the page then makes the steps of `euler_maruyama` (with their conditions), in place of a choice
+    of solvers. Few paths are drawn, and a particle is dropped as five copies, which part.
+
     Args:
         velocities: a network, or networks by name ("1-RF", "2-RF", ...), or those by data set.
         source: distribution of Z0.
@@ -45,13 +49,13 @@ def playground(
             so the clouds of two seeds have points in common.
         limit: the plane shown is [-limit, limit]^2.
         state: what to show at first, such as `model="2-RF"`, `beside="1-RF"`, `steps=1`,
-            `time=0.5` or `arrows=True`.
+            `time=0.5` or `arrows=True`. The words are those of `Playground`.
 
     Raises:
         TypeError: a velocity is no `VelocityMLP`, a distribution none, or a state has another name.
         ValueError: points or networks are not of the plane, `particles` or `limit` is out of range,
-            weights do not fit into half precision, or the data sets of `velocities` and `target`
-            differ.
+            weights do not fit into half precision, the data sets of `velocities` and `target`
+            differ, or there is to be noise but the source is not `Gaussian`.
         traitlets.TraitError: a state has a value that it cannot have.
         ImportError: anywidget is not installed.
     """
@@ -73,6 +77,11 @@ def playground(
     check_distribution("source", source)
     for data, distribution in targets.items():
         check_distribution(f"target {data!r}", distribution)
+    if "noise" in state and not isinstance(source, Gaussian):
+        raise ValueError(
+            f"source is {type(source).__name__}, but noise needs the score, which follows from "
+            f"the velocity only for rf.Gaussian; leave out noise="
+        )
 
     networks, weights = [], b""
     for data, models in by_data.items():
@@ -89,6 +98,7 @@ def playground(
         "colors": {part: COLORS[part] for part in ("source", "target", "line")},
         "particles": particles,
         "limit": limit,
+        "noisy": "noise" in state,
     }
     shown = state.setdefault("data", next(iter(by_data)))
     if shown in by_data:

@@ -34,10 +34,10 @@ const STEP = {
 /**
  * Solve dZ/dt = v(Z, t). Returns { states: the cloud after 0, 1, ..., N steps, evaluations: the calls
  * of the network (NFE), milliseconds: computing time of a step }. "one step" is Euler's method with
- * N = 1, whatever N is set.
+ * N = 1, whatever N is set. Or pass a step of your own, as noise.js has it.
  */
-export function* solve(network, start, solver, steps) {
-  const step = STEP[solver] ?? STEP.Euler, count = solver === "one step" ? 1 : steps;
+export function* solve(network, start, solver, steps, step = STEP[solver] ?? STEP.Euler) {
+  const count = solver === "one step" ? 1 : steps;
   const states = [start];
   let evaluations = 0, milliseconds = 0;
   function* v(x, t) {

@@ -2,9 +2,12 @@
 
 import { choice, follow, make, put } from "./controls.js";
 import { energyDistance, solve, stateAt, straightness } from "./flow.js";
+import { noisyStep, normals } from "./noise.js";
 import { Plane } from "./plane.js";
 
 const PATHS = 40; // particles whose paths are drawn
+const RANDOM_PATHS = 6; // the same in a playground with noise
+const COPIES = 5; // of the dropped particle, if there is noise: one start, several paths
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 /** The path of particle i as points [x, y]. */
@@ -56,10 +59,17 @@ export class Panel {
     put(this.model, "selected", moved ?? []);
   }
 
+  /** Follow the model from some points, with the noise of the seed if there is any. */
+  *#follow(start, stream) {
+    const { model } = this, noise = model.get("noise");
+    const g = model.get("fading") ? (t) => noise * Math.sqrt(1 - t) : () => noise;
+    const step = noise ? noisyStep(g, normals(model.get("seed"), stream)) : undefined;
+    return yield* solve(this.network, start, model.get("solver"), model.get("steps"), step);
+  }
+
   /** Solve for the whole cloud. */
   *solve(start) {
-    const { network, model } = this, [solver, steps] = [model.get("solver"), model.get("steps")];
-    this.flow = network ? yield* solve(network, start, solver, steps) : null;
+    this.flow = this.network ? yield* this.#follow(start, 0) : null;
   }
 
   /** What the table shows. */
@@ -67,7 +77,7 @@ export class Panel {
     const { states, evaluations, milliseconds } = this.flow;
     return {
       NFE: evaluations,
-      S: yield* straightness(states),
+      S: this.model.get("noise") ? null : yield* straightness(states), // of a flow alone
       "energy distance": yield* energyDistance(states.at(-1), points, spread),
       "ms per step": milliseconds,
     };
@@ -75,9 +85,9 @@ export class Panel {
 
   /** Solve for the particle that the reader dropped. */
   *drop() {
-    const { model, network } = this, start = Float32Array.from(model.get("selected"));
-    const solvable = network && start.length;
-    const flow = solvable && (yield* solve(network, start, model.get("solver"), model.get("steps")));
+    const point = this.model.get("selected"), copies = this.model.get("noise") ? COPIES : 1;
+    const start = Float32Array.from(Array(copies).fill(point).flat());
+    const flow = this.network && point.length ? yield* this.#follow(start, 1) : null;
     this.dropped = flow ? flow.states : null;
   }
 
@@ -90,20 +100,26 @@ export class Panel {
     if (!flow || !this.network) return;
     const { states } = flow, steps = states.length - 1;
     const chord = (i) => [pathOf([states[0]], i)[0], pathOf([states[steps]], i)[0]];
-    const shown = Math.min(PATHS, states[0].length / 2);
+    const shown = Math.min(this.parts.about.noisy ? RANDOM_PATHS : PATHS, states[0].length / 2);
     plane.points(stateAt(states, t), color, { size });
     if (model.get("lines"))
       for (let i = 0; i < shown; i++) plane.line(chord(i), colors.line);
     if (model.get("paths"))
       for (let i = 0; i < shown; i++) plane.line(pathOf(states, i), color, { width: 1.2 });
     if (model.get("arrows")) this.#arrows(t);
-    if (this.dropped) {
-      const path = pathOf(this.dropped, 0);
-      plane.line([path[0], path.at(-1)], plane.ink, { width: 1.5, dash: [5, 4] });
-      plane.line(path, plane.ink, { width: 2.5 });
-      plane.dot(path[0], colors.source);
-      plane.dot(stateAt(this.dropped, t), color, 6);
-    }
+    if (this.dropped) this.#drawDropped(t);
+  }
+
+  /** The dropped particle, or its copies: where they are, and their paths. */
+  #drawDropped(t) {
+    const { plane, dropped, color, colors } = this, now = stateAt(dropped, t);
+    const copies = Array.from({ length: now.length / 2 }, (_, i) => i);
+    const paths = copies.map((i) => pathOf(dropped, i)), [first] = paths;
+    if (copies.length === 1)
+      plane.line([first[0], first.at(-1)], plane.ink, { width: 1.5, dash: [5, 4] });
+    for (const path of paths) plane.line(path, plane.ink, { width: copies.length > 1 ? 1.2 : 2.5 });
+    plane.dot(first[0], colors.source);
+    for (const i of copies) plane.dot(now.subarray(2 * i, 2 * i + 2), color, 6);
   }
 
   /** The velocity on a grid, as figures.arrows draws it: the longest 5 % pass the spacing. */

@@ -12,7 +12,8 @@ const SECONDS = 4; // from t = 0 to t = 1
 const COLUMNS = { // of the table, with their digits
   NFE: (value) => String(value),
   S: (value) => value.toPrecision(2),
-  "energy distance": (value) => value.toFixed(3).replace("-", "\u2212"),
+  "energy distance": (value) =>
+    (value < 1000 ? value.toFixed(3) : value.toPrecision(2)).replace("-", "\u2212"),
   "ms per step": (value) => value.toFixed(1),
 };
 
@@ -72,8 +73,9 @@ class Playground {
       };
     this.#build(element);
     const on = (traits, action) => follow(model, traits, this.undo, action);
-    on(["data", "model", "beside", "solver", "steps", "seed"], () => this.#solve());
-    on(["data", "model", "beside", "solver", "steps", "selected"], () => this.#drop());
+    const all = ["data", "model", "beside", "solver", "steps", "seed", "noise", "fading"];
+    on(all, () => this.#solve());
+    on([...all, "selected"], () => this.#drop());
     on(["paths", "arrows", "lines"], () => this.#redraw());
     on(["solver", "steps"], () => {
       const one = model.get("solver") === "one step";
@@ -96,11 +98,14 @@ class Playground {
   }
 
   #build(element) {
-    const { model, undo, panels } = this, { data } = this.parts.about;
+    const { model, undo, panels } = this, { data, noisy } = this.parts.about;
     const row = (...children) => make("div", { className: "rf-row" }, ...children);
     this.steps = slider(model, "steps", "Steps N", [1, 100, 1], 0, undo);
     this.clock = new Clock(model, SECONDS, () => this.#redraw(), undo);
-    const noise = button("New noise", () => put(model, "seed", (model.get("seed") + 1) % 1000));
+    const anew = button("New noise", () => put(model, "seed", (model.get("seed") + 1) % 1000));
+    const solvers = noisy ? [] : [choice(model, "solver", "Solver", ["Euler", "Heun", "one step"], undo)];
+    const strength = noisy ? [slider(model, "noise", "Noise \u03b3", [0, 4, 0.1], 1, undo)] : [];
+    const fading = noisy ? [check(model, "fading", "noise fades toward t = 1", undo)] : [];
     this.figures = make("tbody");
     const head = ["model", ...Object.keys(COLUMNS)].map((name) =>
       make("th", { scope: "col", textContent: name }));
@@ -108,16 +113,15 @@ class Playground {
     const shown = make("div", { className: "rf-panels" }, ...panels.map((panel) => panel.element));
     const all = () => [
       row(...(data.length > 1 ? [choice(model, "data", "Data", data, undo)] : []),
-        ...panels.map((panel) => panel.choice),
-        choice(model, "solver", "Solver", ["Euler", "Heun", "one step"], undo)),
-      row(this.steps, noise),
+        ...panels.map((panel) => panel.choice), ...solvers),
+      row(...strength, this.steps, anew),
       shown,
       row(this.clock.button, this.clock.slider),
       row(check(model, "paths", "paths", undo), check(model, "lines", "straight lines", undo),
-        check(model, "arrows", "velocity", undo)),
+        check(model, "arrows", "velocity", undo), ...fading),
       make("table", {}, make("thead", {}, make("tr", {}, ...head)), this.figures),
       this.words];
-    const few = () => [shown, row(this.steps, noise, this.clock.button)];
+    const few = () => [shown, row(...strength, this.steps, anew, this.clock.button)];
     this.element = make("section", { className: "rf-widget", ariaLabel: "Playground" },
       ...(this.few ? few() : all()));
     element.append(this.element);
@@ -178,8 +182,12 @@ class Playground {
   /** Say where it goes. */
   #describe() {
     const round = (point) => `(${Array.from(point, number).join(", ")})`;
-    const sentences = this.panels.filter((panel) => panel.dropped)
-      .map(({ name, dropped }) => `${name} carries it to ${round(dropped.at(-1))}.`);
+    const sentences = this.panels.filter((panel) => panel.dropped).map(({ name, dropped }) => {
+      const end = dropped.at(-1), ends = [];
+      for (let i = 0; i < end.length; i += 2) ends.push(round(end.subarray(i, i + 2)));
+      const what = ends.length > 1 ? `its ${ends.length} copies, with noise,` : "it";
+      return `${name} carries ${what} to ${ends.join(", ")}.`;
+    });
     this.words.textContent = sentences.length
       ? `Your particle starts at ${round(this.model.get("selected"))}. ${sentences.join(" ")}`
       : "Click or tap in the plane to drop a particle there at t = 0.";
