@@ -133,7 +133,8 @@ if __name__ == "__main__":
                     page.wait_for_selector(".rf-widget")
                     line += f", {page.evaluate(PLAY):.0f} frames a second"
                 if page.get_by_label("Steps N").count():
-                    page.get_by_label("Solver").select_option("Heun")
+                    if page.get_by_label("Solver").count():
+                        page.get_by_label("Solver").select_option("Heun")
                     line += f", longest task {longest_task(browser, page):.0f} ms"
                 print(line)
         browser.close()

@@ -41,6 +41,10 @@ def models():
         ({"steps": 0}, traitlets.TraitError, "steps"),
         ({"selected": [1.0]}, traitlets.TraitError, "selected = .*must be"),
         ({"solver": "RK4"}, traitlets.TraitError, "solver"),
+        ({"noise": 4.5}, traitlets.TraitError, "noise = 4.5.*from 0 to 4"),
+        ({"noise": float("nan")}, traitlets.TraitError, "noise = nan"),
+        ({"noise": 1, "solver": "Heun"}, traitlets.TraitError, "'Heun'.*\"Euler\" only"),
+        ({"noise": 1, "source": MOONS}, ValueError, "source is Moons.*rf.Gaussian"),
     ],
 )
 def test_bad_input_is_named(models, changes, error, message):

@@ -40,12 +40,14 @@ WIDGETS = {  # what the reader can touch, and how many of it
     "book/05_reflow.html": {"canvas": 2},
     "book/06_one_step.html": {"canvas": 2},
     "book/09_images.html": {"canvas": 3},
+    "book/13_random_paths.html": {"canvas": 1},
 }
 PLAYGROUNDS = {  # with other data than those of the page, as the cache may have mixed them
     "book/01_flows.html": "eight Gaussians",
     "book/04_sampling.html": "",
     "book/05_reflow.html": "",
     "book/06_one_step.html": "eight Gaussians",
+    "book/13_random_paths.html": "",
 }
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 import rfteach as rf
 from rfteach._widgets.front_end import FRONT, esm
 from rfteach._widgets.packing import POOL, cloud_rows, half_bytes, pack_network
+from rfteach._widgets.playground_widget import solved
 from rfteach.figures import COLORS
 from scripts.make_wasm import MODULE, as_javascript, assemble
 
@@ -109,6 +110,37 @@ def test_traits_refuse_what_the_page_cannot_show(models):
             setattr(play, name, value)
         assert getattr(play, name) == before
     play.beside = ""  # nothing beside it
+
+
+def test_only_a_playground_with_noise_takes_noise(models):
+    play = rf.playground(models, NOISE, MOONS)
+    with pytest.raises(traitlets.TraitError, match="noise = 1.0.*from 0 to 0; rf.playground"):
+        play.noise = 1.0
+    assert play.noise == 0
+    noisy = rf.playground(models, NOISE, MOONS, noise=0)
+    noisy.noise = 4.0
+    with pytest.raises(traitlets.TraitError, match='"Euler" only'):
+        noisy.solver = "one step"
+
+
+def test_the_picture_has_the_noise(models):
+    play = rf.playground(models, NOISE, MOONS, noise=0, steps=5)
+    flow = rf.euler(models["1-RF"], play.start, steps=5)
+    assert torch.equal(solved(play, models["1-RF"]).states, flow.states)
+    for play.fading in (True, False):
+        for play.noise in (1.0, 3.0):
+            # one step from t = 0, where the score is -x and g is the same with and without fading
+            first = solved(play, models["1-RF"]).states[1]
+            kick = first - flow.states[1] + play.noise**2 / 2 / 5 * play.start
+            # 4,000 normal numbers: five standard errors
+            scale = play.noise / 5**0.5
+            assert abs(kick.std() / scale - 1) < 5 / 8000**0.5
+            assert abs(kick.mean()) < 5 * scale / 4000**0.5
+    last = {}
+    for play.fading in (True, False):
+        last[play.fading] = solved(play, models["1-RF"]).end
+    assert not torch.equal(last[True], last[False])
+    assert "5 steps and noise of strength 3." in play._repr_mimebundle_()[0]["text/html"]
 
 
 def test_weights_too_large_for_half_precision_are_refused():

@@ -6,12 +6,16 @@ import { noisyStep, normals } from "./noise.js";
 import { Plane } from "./plane.js";
 
 const PATHS = 40; // particles whose paths are drawn
-const RANDOM_PATHS = 6; // the same in a playground with noise
+const RANDOM_PATHS = 4; // the same in a playground with noise, where they are drawn up to time t
 const COPIES = 5; // of the dropped particle, if there is noise: one start, several paths
 const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 /** The path of particle i as points [x, y]. */
 const pathOf = (states, i) => states.map((state) => [state[2 * i], state[2 * i + 1]]);
+
+/** The same up to time t, where the cloud is `now`. */
+const trailOf = (states, i, t, now) =>
+  pathOf([...states.slice(0, Math.ceil(t * (states.length - 1))), now], i);
 
 export class Panel {
   /** `trait` names the model shown: "model" or "beside". */
@@ -98,28 +102,33 @@ export class Panel {
     const size = Math.max(1.4, plane.side / 170);
     plane.points(target, colors.target, { size: size + 1.5, alpha: 0.4 });
     if (!flow || !this.network) return;
-    const { states } = flow, steps = states.length - 1;
+    const { states } = flow, steps = states.length - 1, now = stateAt(states, t);
+    const { noisy } = this.parts.about;
     const chord = (i) => [pathOf([states[0]], i)[0], pathOf([states[steps]], i)[0]];
-    const shown = Math.min(this.parts.about.noisy ? RANDOM_PATHS : PATHS, states[0].length / 2);
-    plane.points(stateAt(states, t), color, { size });
+    const shown = Math.min(noisy ? RANDOM_PATHS : PATHS, states[0].length / 2);
+    plane.points(now, color, { size });
     if (model.get("lines"))
       for (let i = 0; i < shown; i++) plane.line(chord(i), colors.line);
     if (model.get("paths"))
-      for (let i = 0; i < shown; i++) plane.line(pathOf(states, i), color, { width: 1.2 });
+      for (let i = 0; i < shown; i++) {
+        plane.line(noisy ? trailOf(states, i, t, now) : pathOf(states, i), color, { width: 1.2 });
+        if (noisy) plane.dot(now.subarray(2 * i, 2 * i + 2), color, 4);
+      }
     if (model.get("arrows")) this.#arrows(t);
     if (this.dropped) this.#drawDropped(t);
   }
 
-  /** The dropped particle, or its copies: where they are, and their paths. */
+  /** The dropped particle and its path, or its copies and their paths up to time t. */
   #drawDropped(t) {
-    const { plane, dropped, color, colors } = this, now = stateAt(dropped, t);
-    const copies = Array.from({ length: now.length / 2 }, (_, i) => i);
-    const paths = copies.map((i) => pathOf(dropped, i)), [first] = paths;
-    if (copies.length === 1)
-      plane.line([first[0], first.at(-1)], plane.ink, { width: 1.5, dash: [5, 4] });
-    for (const path of paths) plane.line(path, plane.ink, { width: copies.length > 1 ? 1.2 : 2.5 });
-    plane.dot(first[0], colors.source);
-    for (const i of copies) plane.dot(now.subarray(2 * i, 2 * i + 2), color, 6);
+    const { plane, dropped, color, colors } = this, [start, end] = [dropped[0], dropped.at(-1)];
+    const now = stateAt(dropped, t), one = now.length === 2;
+    if (one) plane.line([start, end], plane.ink, { width: 1.5, dash: [5, 4] });
+    for (let i = 0; i < now.length / 2; i++) {
+      const path = one ? pathOf(dropped, i) : trailOf(dropped, i, t, now);
+      plane.line(path, plane.ink, { width: one ? 2.5 : 1.2 });
+    }
+    plane.dot(start, colors.source);
+    for (let i = 0; i < now.length; i += 2) plane.dot(now.subarray(i, i + 2), color, 6);
   }
 
   /** The velocity on a grid, as figures.arrows draws it: the longest 5 % pass the spacing. */
