@@ -42,7 +42,7 @@ def jump(
 def time_pairs(
     n: int,
     *,
-    equal: float = 0.5,
+    equal: float = 0.25,
     generator: torch.Generator | None = None,
     device: torch.device | str | None = None,
 ) -> Float[Tensor, "n 2"]:

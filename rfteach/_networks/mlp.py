@@ -53,8 +53,8 @@ class VelocityMLP(nn.Module):
         self,
         x: Float[Tensor, "batch dim"],
         t: Float[Tensor, " batch"],
-        condition: Int[Tensor, " batch"] | None = None,
         r: Float[Tensor, " batch"] | None = None,
+        condition: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, "batch dim"]:
         """Return the velocity at the points `x` and the times `t`, given their labels.
 
