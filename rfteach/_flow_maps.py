@@ -79,7 +79,8 @@ def mean_flow_loss(
     arXiv 2505.13447, whose time runs the other way). Train with `time_sampler=time_pairs`.
 
     Args:
-        velocity: callable `velocity(x, t, r)` that torch.func.jvp can differentiate.
+        velocity: callable `velocity(x, t, r)` that torch.func.jvp can differentiate. A condition is
+            bound to it beforehand (`with_condition`), as `train` does when the coupling gives one.
         x0, x1: the pairs, shape (batch, *event).
         t: the start and the end of a step for each pair, shape (batch, 2), from `time_pairs`.
         power: weigh each pair by 1 / (error + 0.001)^power, a constant for the gradient, as the
@@ -102,11 +103,9 @@ def mean_flow_loss(
     check_times(end, xt)
     u = velocity(xt, start, end)
     check_velocity_output(u, xt)
-    long = end != start  # no derivative is needed for a step of length 0
-    target = v.clone()
-    if long.any():
-        slope = _slope(velocity, xt[long], start[long], end[long], v[long])
-        target[long] += along((end - start)[long], slope) * slope
+    # Of all rows, those with a step of length 0 too: a bound condition has a row for each.
+    slope = _slope(velocity, xt, start, end, v)
+    target = v + along(end - start, xt) * slope
     error = (u - target).square().flatten(1).sum(dim=1)
     return (error / (error.detach() + 1e-3) ** power).mean()
 
