@@ -83,7 +83,9 @@ def judged(velocity, seconds: float) -> dict:
         distances = [rf.frechet_distance(rf.feature_moments(end), real) for end in ends]
         nearest = [labels[torch.cdist(end, data).argmin(dim=1)] for end in ends]
         found["distance"].append([round(d, 4) for d in distances])
-        found["right label"].append([round((a == asked).double().mean().item(), 4) for a in nearest])
+        found["right label"].append(
+            [round((a == asked).double().mean().item(), 4) for a in nearest]
+        )
     print(found, flush=True)
     return found
 

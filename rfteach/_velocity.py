@@ -11,7 +11,7 @@ from torch import Tensor
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Any callable `velocity(x, t)`: x (batch, *event) and t (batch,) in, the shape of x out."""
 
-MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]
+MeanVelocity = Callable[..., Tensor]
 """Any callable `velocity(x, t, r)`: the mean velocity of a flow from t to r, both (batch,)."""
 
 ConditionalVelocity = Callable[..., Tensor]

@@ -164,3 +164,37 @@ def test_a_network_that_jumps_is_a_velocity_too():
     assert torch.equal(net(x, t), net(x, t, t))
     assert not torch.equal(net(x, t), net(x, t, torch.ones(5)))
     assert rf.euler(net, x, steps=3).end.shape == x.shape
+
+
+def test_labels_go_where_their_rows_are(generator):
+    """With a label bound to each row, the loss of some rows is that of these rows by themselves."""
+    torch.manual_seed(0)
+    net = rf.VelocityMLP(2, width=8, depth=2, classes=3, jumps=True).double()
+    x0, x1 = torch.randn(2, 12, 2, generator=generator, dtype=torch.float64)
+    labels = torch.arange(12) % 3
+    times = rf.time_pairs(12, equal=0.5, generator=generator).double()
+    assert 0 < (times[:, 0] == times[:, 1]).sum() < 12  # steps of length 0 and others
+
+    def loss(k):
+        bound = rf.with_condition(net, labels[k])
+        return rf.mean_flow_loss(bound, x0[k], x1[k], times[k])
+
+    alone = [loss(slice(i, i + 1)) for i in range(12)]
+    torch.testing.assert_close(loss(slice(None)), torch.stack(alone).mean())
+    with pytest.raises(ValueError, match="label"):
+        rf.mean_flow_loss(net, x0, x1, times)
+
+
+def test_it_learns_one_flow_map_for_each_label():
+    """Two points of data, told apart by their labels alone: u(x, 0, 1) = x1 - x."""
+    data = torch.tensor([[2.0, 0.0], [-2.0, 0.0]])
+    coupling = rf.ConditionalCoupling(rf.Gaussian(2), data, torch.tensor([0, 1]))
+    torch.manual_seed(0)
+    net = rf.VelocityMLP(2, width=32, depth=2, classes=2, jumps=True)
+    settings = {"steps": 300, "batch_size": 128, "learning_rate": 0.01, "progress": False}
+    rf.train(net, coupling, loss=rf.mean_flow_loss, time_sampler=rf.time_pairs, **settings)
+    x0, labels = rf.Gaussian(2).sample(200), torch.arange(200) % 2
+    with torch.no_grad():
+        end = rf.jump(rf.with_condition(net, labels), x0, 0.0, 1.0)
+    # a wrong label lands at distance 4; without labels all would land near the middle, at 2
+    assert (end - data[labels]).norm(dim=1).mean() < 0.4
