@@ -26,13 +26,6 @@ RECORD = ROOT / "rfteach" / "_shipped" / "flow_maps_digits.json"
 SEEDS = (1, 2)
 SWEPT = 0  # seed of the runs that choose how MeanFlow is trained
 TRIED = [(1e-2, 0.0), (2e-2, 0.0), (4e-2, 0.0), (1e-2, 1.0), (2e-2, 1.0)]  # rate, power
-    (3e-3, 0.0),
-    (1e-2, 0.0),
-    (2e-2, 0.0),
-    (4e-2, 0.0),
-    (1e-2, 1.0),
-    (2e-2, 1.0),
-]  # rate, power
 STEPS = 3000  # of each training
 PAIRS = {"size": 50_000, "steps": 10}
 SAMPLES = 2000  # for each distance
