@@ -55,6 +55,8 @@ def one_jump(jump: Any) -> Right:
         told = _Told(x)
         got = expect_tensor(call(jump, told, x, t0, t1), x, "The point after the jump")
         way, u = along(t1 - t0, x), field(x, t0, t1)
+        middle = (t0 + t1) / 2
+        half = x + way / 2 * field(x, t0, middle)
         mistakes = [
             (x, "The point has not moved."),
             (u, "This is the mean velocity. The jump is x plus the time times it."),
@@ -72,6 +74,10 @@ def one_jump(jump: Any) -> Right:
             (
                 x + way * field(x, t0, t1 - t0),
                 "The third argument is the end of the step, t1, not its length.",
+            ),
+            (
+                half + way / 2 * field(half, middle, t1),
+                "These are two jumps, by way of the middle. One is asked for: one evaluation.",
             ),
             (x + along_last(t1 - t0, x) * u, WRONG_AXIS),
         ]
@@ -95,7 +101,7 @@ def mean_of_a_turn(length: Any) -> Right:
     arrows = speed * torch.stack([-times.sin(), times.cos()], dim=1)
     found = torch.trapezoid(arrows, dx=1 / 10_000, dim=0).norm().item()
     shown = f"The run: the mean of 10,001 arrows along the path has the length {found:.3f}. "
-    if abs(value / found - 1) < 0.01:
+    if abs(value / found - 1) < 0.015:  # so 1.4 passes
         return Right(
             shown + "It is the straight way from (1, 0) to (0, 1), the root of 2, in a unit of "
             "time. The speed along the path is pi / 2 all the time. A mean of arrows that turn is "
@@ -152,6 +158,7 @@ def mean_flow_target(mean_flow_target: Any) -> Right:
             (line + along(r, line) * change, "The step lasts r - t, not r."),
             (line + along(1 - t, line) * change, "This step ends at 1. Yours should end at r."),
             (line + way / 2 * change, "There is no half: the slope counts r - t times."),
+            (line + change / way, "Multiply the slope by the length of the step, r - t."),
             (line + along_last(r - t, line) * change, WRONG_AXIS),
         ]
         expect_close(got, line + way * change, mistakes, name="The target")
@@ -185,6 +192,8 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         right = m + (b / a - 1) / (r - t) * off
         moment = m + (t * s**2 - (1 - t)) / a**2 * off
         end = r * m + b / a * off
+        middle = (t + r) / 2
+        drift = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
         mistakes = [
             (end, "This is where the jump ends. Take off x and divide by the time r - t."),
             (end - x, "This is the way. Divide it by the time r - t."),
@@ -207,6 +216,24 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
             (
                 m + (b - a) / (r - t) * off,
                 "A point keeps its distance in widths: divide by s_t before you multiply by s_r.",
+            ),
+            ((m + s / a * off - x) / (1 - t), "This jump ends at 1. Yours should end at r."),
+            (
+                (m + s / a * off - x) / (r - t),
+                "The point ends at r m, not at m, and in the width s_r.",
+            ),
+            (
+                (m + b / a * off - x) / (r - t),
+                "At the time r the center is at r m, and not yet at m.",
+            ),
+            (
+                (r * m + b * x - x) / (r - t),
+                "This starts at time 0. At time t the distance from the center is x - t m, and the "
+                "width is s_t.",
+            ),
+            (
+                m + drift * (x - middle * m),
+                "This is the velocity at the middle of the step. The mean takes all moments.",
             ),
             (
                 m + ((1 - r + r * s) / (1 - t + t * s) - 1) / (r - t) * off,

@@ -44,10 +44,18 @@ wrong_jump("times of shape (batch,)", lambda u, x, a, b: x + u(x, column(a, x), 
 wrong_jump("yours made 2", lambda u, x, a, b: x + column(b - a, x) * (u(x, a, b) + u(x, a, b)) / 2)
 
 
+@table.wrong("15.1", "two jumps")
+def by_way_of_the_middle(velocity, x, t0, t1):
+    middle = (t0 + t1) / 2
+    half = x + column(middle - t0, x) * velocity(x, t0, middle)
+    return half + column(t1 - middle, x) * velocity(half, middle, t1)
+
+
 # 15.2: the length of the mean velocity of a quarter turn
 
 table.right("15.2", 2**0.5)
 table.right("15.2", 1.41)
+table.right("15.2", 1.4)
 table.wrong("15.2", "But the arrows turn", math.pi / 2)
 table.wrong("15.2", "radius", 1)
 table.wrong("15.2", "square of the distance", 2)
@@ -83,6 +91,7 @@ wrong_target("belongs to the slope.", lambda v, d, t, r: (r - t) * v + d)
 wrong_target("slope alone", lambda v, d, t, r: (r - t) * (v + d))
 wrong_target("not r", lambda v, d, t, r: v + r * d)
 wrong_target("end at r", lambda v, d, t, r: v + (1 - t) * d)
+wrong_target("Multiply the slope", lambda v, d, t, r: v + d / (r - t))
 wrong_target("no half", lambda v, d, t, r: v + (r - t) / 2 * d)
 table.wrong("15.3", "Detach it", lambda v, d, t, r: v + column(r - t, v) * d)
 table.wrong("15.3", "wrong axis", lambda v, d, t, r: (v + on_the_last_axis(r - t, v) * d).detach())
@@ -141,5 +150,23 @@ table.wrong(
     "add as squares",
     lambda x, t, r, m, s: m + ((1 - r + r * s) / (1 - t + t * s) - 1) / (r - t) * (x - t * m),
 )
+
+
+def wrong_end(hint, f):
+    table.wrong("15.4", hint, lambda x, t, r, m, s: f(x, t, r, m, s, (x - t * m) / width(t, s)))
+
+
+wrong_end("ends at 1", lambda x, t, r, m, s, far: (m + s * far - x) / (1 - t))
+wrong_end("not at m", lambda x, t, r, m, s, far: (m + s * far - x) / (r - t))
+wrong_end("not yet at m", lambda x, t, r, m, s, far: (m + width(r, s) * far - x) / (r - t))
+wrong_end("starts at time 0", lambda x, t, r, m, s, far: (r * m + width(r, s) * x - x) / (r - t))
+
+
+@table.wrong("15.4", "middle of the step")
+def at_the_middle(x, t, r, m, s):
+    middle = (t + r) / 2
+    slope = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
+    return m + slope * (x - middle * m)
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()
