@@ -44,7 +44,7 @@ def test_the_record_of_digits_is_complete():
     record = RECORDS["flow_maps_digits"]
     draws = SCRIPTS["flow_maps_digits"]["DRAWS"]
     assert list(record["race"]) == [str(seed) for seed in record["seeds"]]
-    runs = list(record["tried"])
+    runs = [run for trials in record["tried"].values() for run in trials]
     for models in record["race"].values():
         assert list(models) == ["1-RF", "2-RF", "1-RF, distilled", "MeanFlow"]
         runs += models.values()
