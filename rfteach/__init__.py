@@ -52,6 +52,11 @@ from rfteach._distributions import (
     Moons as Moons,
 )
 from rfteach._exact import mixture_velocity as mixture_velocity
+from rfteach._flow_maps import (
+    jump as jump,
+    mean_flow_loss as mean_flow_loss,
+    time_pairs as time_pairs,
+)
 from rfteach._guidance import guided as guided
 from rfteach._interpolation import interpolate as interpolate, velocity_target as velocity_target
 from rfteach._losses import (
@@ -149,6 +154,7 @@ from rfteach._training import (
 from rfteach._velocity import (
     ConditionalVelocity as ConditionalVelocity,
     CountedVelocity as CountedVelocity,
+    MeanVelocity as MeanVelocity,
     Velocity as Velocity,
     with_condition as with_condition,
 )

@@ -11,6 +11,9 @@ from torch import Tensor
 Velocity = Callable[[Tensor, Tensor], Tensor]
 """Any callable `velocity(x, t)`: x (batch, *event) and t (batch,) in, the shape of x out."""
 
+MeanVelocity = Callable[..., Tensor]
+"""Any callable `velocity(x, t, r)`: the mean velocity of a flow from t to r, both (batch,)."""
+
 ConditionalVelocity = Callable[..., Tensor]
 """Any callable `velocity(x, t, condition=condition)`, with a row of the condition per point."""
 

@@ -29,6 +29,7 @@ COLORS = {
     "3-RF": "#CC79A7",  # purple
     "distilled": "#D55E00",  # vermilion
     "DDPM": "#4D4D4D",  # dark gray
+    "MeanFlow": "#882255",  # wine: flow maps
     # Solvers, from Paul Tol's high-contrast scheme:
     "Euler": "#004488",
     "Heun": "#BB5566",

@@ -27,6 +27,7 @@ FIGURES = {
     "12_scaling_up": "fig-scaling-idea",
     "13_random_paths": "fig-random-idea",
     "14_density": "fig-density-idea",
+    "15_flow_maps": "fig-maps-idea",
 }
 
 

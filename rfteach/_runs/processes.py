@@ -81,7 +81,7 @@ def add_gradient(
     model: nn.Module,
     loss: Loss,
     pairs: Sequence[Shaped[Tensor, "batch ..."]],
-    t: Float[Tensor, " batch"],
+    t: Float[Tensor, "batch *pair"],
     accelerator: Accelerator | None,
 ) -> float:
     """Add the gradient of a batch's mean loss to the weights of `model`, and return that loss.
@@ -96,7 +96,7 @@ def add_gradient(
         pairs: x0 and x1, each of shape (batch, *event), and what the velocity is told of each pair,
             if anything; the same in all processes. `check_accelerator` has made sure that the rows
             can be shared out equally.
-        t: their times, shape (batch,).
+        t: their times, shape (batch,); (batch, 2) for the two ends of a step.
         accelerator: of the library accelerate, or None.
     """
 
