@@ -18,7 +18,7 @@ from torch import Tensor
 import rfteach as rf
 
 RECORD = Path(__file__).parents[1] / "rfteach" / "_shipped" / "predictions.json"
-SEEDS, RATES, TRAINING = (0, 1, 2), (0.01, 0.003), 1000
+SEEDS, RATES, TRAINING = (0, 1, 2), (0.01, 0.003, 0.02), 1000
 STEPS, CLOUDS, POINTS, NEAREST = 50, 8, 500, 0.01
 NOISE, MOONS = rf.Gaussian(2), rf.Moons()
 TARGETS, WEIGHTS = ("velocity", "V", "data", "noise"), ("own", "of the velocity")
