@@ -5,7 +5,7 @@ import gzip
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import widget_page
+from widget_pages import MODEL, widget_page
 
 import rfteach as rf
 
@@ -30,9 +30,6 @@ def folder(tmp_path_factory):
 def address(folder, serve) -> str:
     """Return where that page is served."""
     return f"{serve(folder)}/widget.html"
-
-
-MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
 
 
 def ready(page):

@@ -5,13 +5,12 @@ from unittest.mock import patch
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import widget_page
+from widget_pages import MODEL, change, widget_page
 
 import rfteach as rf
 
 BLOBS = rf.EightGaussians()
 MODELS = {name: rf.pretrained("eight Gaussians")[name] for name in ("1-RF", "2-RF")}
-MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
 # The widget's own program, with a part of it to call.
 IMPORT = f"""const program = {MODEL}.get("_esm") + "\\nexport {{ Parts, Panel, atOnce, normals }};";
   const blob = new Blob([program], {{ type: "text/javascript" }});
@@ -45,16 +44,6 @@ def page(address, open_context):
         ready(visited.page)
         yield visited.page
         assert visited.problems == []
-
-
-def change(page, **traits):
-    """Set traits of the widget, as a kernel would, and wait for what comes of it."""
-    program = f"""traits => new Promise((done) => {{
-      const model = {MODEL};
-      model.on("change:results", done);
-      for (const [name, value] of Object.entries(traits)) model.set(name, value);
-    }})"""
-    page.evaluate(program, traits)
 
 
 # --- right

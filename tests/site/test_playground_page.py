@@ -3,7 +3,7 @@
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import widget_page
+from widget_pages import MODEL, change, widget_page
 
 import rfteach as rf
 
@@ -57,22 +57,9 @@ def same_page(loaded):
     assert loaded.problems == []
 
 
-MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
-
-
 def trait(page, name: str):
     """Read a trait of the widget."""
     return page.evaluate(f"{MODEL}.get('{name}')")
-
-
-def change(page, **traits):
-    """Set traits of the widget, as a kernel would, and wait for what comes of it."""
-    program = f"""traits => new Promise((done) => {{
-      const model = {MODEL};
-      model.on("change:results", done);
-      for (const [name, value] of Object.entries(traits)) model.set(name, value);
-    }})"""
-    page.evaluate(program, traits)
 
 
 def numbers(page, row: int = 0) -> list[str]:

@@ -1,4 +1,4 @@
-"""A page with widgets and no kernel, as the book has it: for tests of the widgets."""
+"""A page with widgets and no kernel, as the book has it, and how tests reach into it."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ import ipywidgets
 from ipywidgets.embed import dependency_state
 
 ROOT = Path(__file__).parents[2]
+MODEL = "document.querySelector('.rf-widget').parentElement.widgetModel"
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -41,3 +42,13 @@ def widget_page(folder: Path, *widgets: ipywidgets.Widget) -> Path:
     page.write_text(content, encoding="utf-8")
     shutil.copy(ROOT / "assets" / "widgets.js", folder)
     return page
+
+
+def change(page, **traits):
+    """Set traits of the widget, as a kernel would, and wait for what comes of it."""
+    program = f"""traits => new Promise((done) => {{
+      const model = {MODEL};
+      model.on("change:results", done);
+      for (const [name, value] of Object.entries(traits)) model.set(name, value);
+    }})"""
+    page.evaluate(program, traits)
