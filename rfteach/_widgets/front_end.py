@@ -11,13 +11,15 @@ from importlib.resources import files
 
 FRONT = files("rfteach._widgets") / "front"
 IMPORT = re.compile(r'^import \{[^}]*\} from "\./(?P<part>[\w.]+)";\n', re.MULTILINE)
+COMMENT = re.compile(r"^ *(/\*\*.*?\*/|//[^\n]*)\n", re.MULTILINE | re.DOTALL)
 EXPORT = re.compile(r"^export (?=(const|class|function\*?|async) )", re.MULTILINE)
 
 
 def esm(name: str) -> str:
     """Return the ES module `front/<name>` with all that it imports, as one text.
 
-    The parts must not define a name twice; each is taken in once, before those that need it.
+    The parts must not define a name twice; each is taken in once, before those that need it. A
+    page need not carry the comments that fill a line.
     """
     parts: dict[str, str] = {}
 
@@ -29,7 +31,7 @@ def esm(name: str) -> str:
         parts[part] = IMPORT.sub("", source)
 
     add(name)
-    return "".join(EXPORT.sub("", source) for source in parts.values())
+    return "".join(EXPORT.sub("", COMMENT.sub("", source)) for source in parts.values())
 
 
 def css() -> str:
