@@ -73,10 +73,11 @@ def mean_flow_loss(
 ) -> Float[Tensor, ""]:
     """Return the batch mean of ||u(X_t, t, r) - (V + (r - t) stop(du/dt))||^2 with V = X1 - X0.
 
-    Here du/dt = V . grad_x u + du/dt at fixed x, one Jacobian-vector product, and stop(...) is a
-    constant for the gradient. The target is linear in V, so its mean given X_t has the velocity of
-    the flow in place of V: at the optimum u is the mean velocity from t to r (Geng et al. 2025,
-    arXiv 2505.13447, whose time runs the other way). Train with `time_sampler=time_pairs`.
+    Here du/dt is taken along the line: V . grad_x u, plus the derivative by t at fixed x. It is one
+    Jacobian-vector product, and stop(...) is a constant for the gradient. The target is linear in
+    V, so its mean given X_t has the velocity of the flow in place of V: at the optimum u is the
+    mean velocity from t to r (Geng et al. 2025, arXiv 2505.13447, whose time runs the other way).
+    Train with `time_sampler=time_pairs`.
 
     Args:
         velocity: callable `velocity(x, t, r)` that torch.func.jvp can differentiate. A condition is

@@ -72,6 +72,7 @@ class VelocityMLP(nn.Module):
             raise ValueError(
                 f"this network takes x of shape (batch, {self.dim}) and t of shape (batch,), "
                 f"but got x {tuple(x.shape)} and t {tuple(t.shape)}"
+                f"{f' and r {tuple(r.shape)}' if r is not t else ''}"
             )
         check_labels(condition, self.classes)
         inputs = [x, t[:, None]]

@@ -29,5 +29,5 @@ def test_a_network_that_is_not_told_the_end_says_so():
 
 
 def test_shapes_of_the_network_that_jumps():
-    with pytest.raises(ValueError, match=r"t \(3,\)"):
+    with pytest.raises(ValueError, match=r"t \(3,\) and r \(2,\)"):
         NET(X, torch.zeros(3), torch.zeros(2))
