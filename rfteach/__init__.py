@@ -136,6 +136,7 @@ from rfteach._solvers import (
     heun as heun,
     rk4 as rk4,
 )
+from rfteach._steering import steered as steered
 from rfteach._times import (
     TimeSampler as TimeSampler,
     logit_normal_times as logit_normal_times,

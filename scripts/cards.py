@@ -28,6 +28,7 @@ FIGURES = {
     "13_random_paths": "fig-random-idea",
     "14_density": "fig-density-idea",
     "15_flow_maps": "fig-maps-idea",
+    "16_steering": "fig-steering-idea",
 }
 
 
