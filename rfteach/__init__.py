@@ -51,6 +51,12 @@ from rfteach._distributions import (
     GaussianMixture as GaussianMixture,
     Moons as Moons,
 )
+from rfteach._editing import (
+    flow_edit as flow_edit,
+    invert as invert,
+    invert_euler as invert_euler,
+    pulled as pulled,
+)
 from rfteach._exact import mixture_velocity as mixture_velocity
 from rfteach._flow_maps import (
     jump as jump,

@@ -29,6 +29,7 @@ FIGURES = {
     "14_density": "fig-density-idea",
     "15_flow_maps": "fig-maps-idea",
     "16_steering": "fig-steering-idea",
+    "17_editing": "fig-editing-idea",
 }
 
 

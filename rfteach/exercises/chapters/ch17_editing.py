@@ -1,0 +1,251 @@
+"""Checkers for chapter 17, on inversion and editing: a flow backward, and given points changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach._interpolation import along
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.tools.answers import Right, Wrong, call
+from rfteach.exercises.tools.expect import (
+    expect_close,
+    expect_number,
+    expect_tensor,
+    expect_value,
+    misconception,
+)
+from rfteach.exercises.tools.inputs import inputs, waves
+from rfteach.exercises.tools.probe import Probe
+
+Field = Callable[[Tensor, Tensor], Tensor]
+
+
+def gentle(x: Tensor, t: Tensor) -> Tensor:
+    """A smooth field whose Lipschitz constant in x is below 1, so that one step is undone."""
+    return 0.25 * waves(x, t)
+
+
+@exercise("17.1", "Undo a step", "code")
+def undo_a_step(undo: Any) -> Right:
+    """Check `undo(velocity, x, t, h, sweeps)`: x <- end - h v(x, t), begun at the end."""
+    for given in inputs(seed=171):
+        end, t, h, sweeps = given.points(), 0.3, 0.2, 40
+        probe = Probe(gentle, end)
+        result = call(undo, probe, end.clone(), t, h, sweeps)
+        got = expect_tensor(result, end, "The start of the step")
+        right = _undone(end, t, h, sweeps)
+        mistakes = [
+            (end, "The point has not moved."),
+            (
+                _undone(end, t, h, 1),
+                "This is one sweep, a step of Euler backward. Put its result into the velocity, "
+                "and compute again.",
+            ),
+            (_undone(end, t, -h, sweeps), "The sign: the step added h v, so take it off."),
+            (
+                _undone(end, t + h, h, sweeps),
+                "The velocity was asked at the end of the step, t + h. The step forward asked at "
+                "its start, t.",
+            ),
+            (
+                _undone(end, t - h, h, sweeps),
+                "The velocity was asked at t - h. The step goes from t to t + h.",
+            ),
+            (
+                end + h * gentle(end, _clock(end, t)),
+                "This is the step forward. You have its end, and look for its start.",
+            ),
+            (
+                _running(end, t, h, sweeps),
+                "Each sweep starts again from the end of the step: end - h v(x, t). Yours takes "
+                "off h v from the last x each time.",
+            ),
+            (_undone(end, t, 1, sweeps), "The step lasts h, not 1."),
+        ]
+        expect_close(got, right, mistakes, name="The start of the step")
+        if probe.evaluations != sweeps:
+            raise Wrong(
+                f"The point is right, but {sweeps} sweeps are {sweeps} evaluations; yours made "
+                f"{probe.evaluations}."
+            )
+    return Right(
+        "A step of Euler from your point leads to the end again, up to rounding. It is undone "
+        "because h times the Lipschitz constant is below 1 here."
+    )
+
+
+def _clock(x: Tensor, t: float) -> Tensor:
+    return x.new_full((len(x),), t)
+
+
+def _undone(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
+    x = end
+    for _ in range(sweeps):
+        x = end - h * gentle(x, _clock(x, t))
+    return x
+
+
+def _running(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
+    x = end
+    for _ in range(sweeps):
+        x = x - h * gentle(x, _clock(x, t))
+    return x
+
+
+@exercise("17.2", "The middle of two noises", "predict")
+def middle_of_two_noises(length: Any) -> Right:
+    """Check a prediction: how long the middle of two noise images is, against one of them."""
+    value = expect_number(length, "The length")
+    generator = torch.Generator().manual_seed(172)
+    noises = torch.randn(2, 200, 784, generator=generator, device="cpu")
+    found = (noises.mean(dim=0).norm(dim=1) / noises[0].norm(dim=1)).mean().item()
+    shown = f"The run: with 200 pairs of noise images it is {found:.3f} of the length of one. "
+    if abs(value / 0.5**0.5 - 1) < 0.015:
+        return Right(
+            shown + "The variances of independent numbers add: that of the middle is 1/4 + 1/4 = "
+            "1/2 in each pixel, and the length is its root. No noise image is that short."
+        )
+    hint = misconception(
+        value,
+        [
+            (1, "That would be so if the two pointed in the same direction."),
+            (0.5, "That is the variance of a pixel. The length goes with its root."),
+            (0, "They would cancel only if they pointed in opposite directions."),
+            (2**0.5, "That is the sum of the two. The middle is half of it."),
+            (0.25, "Both halves count: the variances of independent numbers add."),
+            (0.866, "That is for an angle of 60 degrees. Independent noises are at right angles."),
+            (0.7854, "There is no circle here: what is the variance of a pixel of the middle?"),
+        ],
+    )
+    raise Wrong(shown + (hint or "What is the variance of the mean of two independent numbers?"))
+
+
+@exercise("17.3", "How far the pull goes", "derive")
+def how_far_the_pull_goes(left: Any) -> Right:
+    """Check `left(strength, a, b)`: ((1 - b) / (1 - a))^strength of the distance is left."""
+    cases = [(0.5, 0.0, 0.75), (0.9, 0.2, 0.6), (1.0, 0.1, 0.4), (0.25, 0.5, 0.9), (0.0, 0.1, 0.5)]
+    for strength, a, b in cases:
+        share = (1 - b) / (1 - a)
+        right = share**strength
+        mistakes = [
+            (1 - right, "This is the share that is gone. How much is left?"),
+            (share, "This is for strength 1, the straight line."),
+            (
+                1 - strength * (1 - share),
+                "A power, not a line: the pull grows as the time runs out.",
+            ),
+            (strength * share, "The strength is an exponent: log(distance) falls by it."),
+            ((1 - b) ** strength, "This starts at time 0. Yours starts at a."),
+            (1 / right, "Upside down: the distance falls."),
+            ((b - a) ** strength, "What counts is the time that is left, 1 - a and 1 - b."),
+            (
+                2.718281828 ** (-strength * (b - a)),
+                "This is a pull of constant strength. Here it is divided by 1 - t.",
+            ),
+        ]
+        what = f"At strength {strength:g}, from {a:g} to {b:g}, the share that is left"
+        expect_value(call(left, strength, a, b), right, mistakes, what)
+    return Right(
+        "At strength 1 it is the straight line, and at the end nothing is left. Below 1 nothing is "
+        "left at t = 1, either, but most of the way is made late."
+    )
+
+
+@exercise("17.4", "FlowEdit", "code")
+def flow_edit(edit: Any) -> Right:
+    """Check `edit(source, target, x1, noises)`: N steps of FlowEdit from t = 0."""
+    for k, given in enumerate(inputs(seed=174)):
+        x1, steps = given.points(), (4, 3, 6, 5, 3, 2, 1)[k]
+        noises = torch.stack([given.points() for _ in range(steps)])
+        probes = Probe(waves, x1, "source"), Probe(_other, x1, "target")
+        result = call(edit, *probes, x1.clone(), noises.clone())
+        got = expect_tensor(result, x1, "The edited point")
+        right = _edited(waves, _other, x1, noises)
+        mistakes = [
+            (x1, "Nothing has changed. Move z by the difference of the velocities."),
+            (
+                _edited(_other, waves, x1, noises),
+                "The difference has the wrong sign: target minus source.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="given"),
+                "Both velocities were asked at x_t. The target is asked where the edited point "
+                "would be: z + x_t - x1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="edited"),
+                "Both velocities were asked at z + x_t - x1. The source is asked at x_t.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="mixed anew"),
+                "The edited point is not mixed with the noise: that takes off a part of z. It goes "
+                "the same way as the given one, z + (x_t - x1).",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="bare"),
+                "The target was asked at z, a point without noise. It knows noisy points: z + x_t "
+                "- x1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="swapped"),
+                "Noise and image are swapped: at t = 0 the point is all noise.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, first=1),
+                "The velocities were asked at the end of each step. Ask at its start, k / N.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, length=1.0),
+                "Each step lasts 1 / N: multiply the difference by it.",
+            ),
+            (
+                _edited(lambda x, t: 0 * x, _other, x1, noises),
+                "The velocity of the source is missing.",
+            ),
+        ]
+        expect_close(got, right, mistakes, name="The edited point")
+        for probe, name in zip(probes, ("source", "target"), strict=True):
+            if probe.evaluations != steps:
+                raise Wrong(
+                    f"The point is right, but {steps} noises are {steps} steps with one evaluation "
+                    f"of each velocity; yours made {probe.evaluations} of the {name}."
+                )
+    return Right(
+        "With two equal velocities nothing changes, whatever the noise. That is why what the two "
+        "captions agree on is kept."
+    )
+
+
+def _other(x: Tensor, t: Tensor) -> Tensor:
+    """Another smooth field."""
+    return 0.6 * torch.sin(1.7 * x + 0.2) - along(t, x) * torch.cos(x)
+
+
+def _edited(
+    source: Field,
+    target: Field,
+    x1: Tensor,
+    noises: Tensor,
+    *,
+    place: str = "",
+    first: int = 0,
+    length: float | None = None,
+) -> Tensor:
+    z, n = x1, len(noises)
+    for k, noise in enumerate(noises):
+        t = (k + first) / n
+        x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
+        there = z + x - x1
+        looks = {
+            "given": (x, x),
+            "edited": (there, there),
+            "mixed anew": ((1 - t) * noise + t * z, x),
+            "bare": (z, x),
+        }.get(place, (there, x))
+        slope = target(looks[0], _clock(x, t)) - source(looks[1], _clock(x, t))
+        z = z + (length or 1 / n) * slope
+    return z

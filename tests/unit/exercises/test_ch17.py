@@ -1,0 +1,163 @@
+import math
+
+import torch
+from tables import Table, column
+
+table = Table(17)
+
+
+# 17.1: undo(velocity, x, t, h, sweeps)
+
+
+def times(x, t):
+    return x.new_full((len(x),), t)
+
+
+@table.right("17.1")
+def by_sweeps(velocity, x, t, h, sweeps):
+    start = x
+    for _ in range(sweeps):
+        start = x - h * velocity(start, times(x, t))
+    return start
+
+
+@table.right("17.1")
+def by_the_slope(velocity, x, t, h, sweeps):
+    moments = torch.full(x.shape[:1], t, dtype=x.dtype, device=x.device)
+    slope = velocity(x, moments)
+    for _ in range(sweeps - 1):
+        slope = velocity(x - h * slope, moments)
+    return x - h * slope
+
+
+def wrong_undo(hint, first):
+    """Add sweeps that differ in one thing."""
+
+    def undo(velocity, x, t, h, sweeps):
+        start = x
+        for _ in range(sweeps):
+            start = first(velocity, x, start, t, h)
+        return start
+
+    table.wrong("17.1", hint, undo)
+
+
+wrong_undo("has not moved", lambda v, x, z, t, h: x)
+wrong_undo("the step added h v", lambda v, x, z, t, h: x + h * v(z, times(x, t)))
+wrong_undo("at its start, t", lambda v, x, z, t, h: x - h * v(z, times(x, t + h)))
+wrong_undo("asked at t - h", lambda v, x, z, t, h: x - h * v(z, times(x, t - h)))
+wrong_undo("starts again from the end", lambda v, x, z, t, h: z - h * v(z, times(x, t)))
+wrong_undo("one sweep", lambda v, x, z, t, h: x - h * v(x, times(x, t)))
+table.wrong("17.1", "forward", lambda v, x, t, h, sweeps: x + h * v(x, times(x, t)))
+table.wrong("17.1", "yours made 45", lambda v, x, t, h, sweeps: by_sweeps(v, x, t, h, sweeps + 5))
+table.wrong("17.1", "is None", lambda v, x, t, h, sweeps: None)
+
+
+# 17.2: the length of the middle of two noises
+
+table.right("17.2", 0.5**0.5)
+table.right("17.2", 0.7)
+table.right("17.2", 0.71)
+table.wrong("17.2", "same direction", 1)
+table.wrong("17.2", "variance of a pixel", 0.5)
+table.wrong("17.2", "opposite", 0)
+table.wrong("17.2", "half of it", 1.414)
+table.wrong("17.2", "Both halves", 0.25)
+table.wrong("17.2", "right angles", 0.87)
+table.wrong("17.2", "mean of two independent", 0.6)
+
+
+# 17.3: left(strength, a, b)
+
+table.right("17.3", lambda s, a, b: ((1 - b) / (1 - a)) ** s)
+table.right("17.3", lambda s, a, b: math.exp(s * (math.log1p(-b) - math.log1p(-a))))
+
+
+@table.right("17.3")
+def by_many_small_steps(s, a, b, n=20_000):
+    left, h = 1.0, (b - a) / n
+    for k in range(n):
+        left *= 1 - s * h / (1 - a - (k + 0.5) * h)
+    return left
+
+
+table.wrong("17.3", "is gone", lambda s, a, b: 1 - ((1 - b) / (1 - a)) ** s)
+table.wrong("17.3", "straight line", lambda s, a, b: (1 - b) / (1 - a))
+table.wrong("17.3", "not a line", lambda s, a, b: 1 - s * (b - a) / (1 - a))
+table.wrong("17.3", "exponent", lambda s, a, b: s * (1 - b) / (1 - a))
+table.wrong("17.3", "starts at a", lambda s, a, b: (1 - b) ** s if a else ((1 - b) / (1 - a)) ** s)
+table.wrong("17.3", "Upside down", lambda s, a, b: ((1 - a) / (1 - b)) ** s)
+table.wrong("17.3", "time that is left", lambda s, a, b: (b - a) ** s)
+table.wrong("17.3", "divided by 1 - t", lambda s, a, b: math.exp(-s * (b - a)))
+
+
+# 17.4: edit(source, target, x1, noises)
+
+
+@table.right("17.4")
+def step_by_step(source, target, x1, noises):
+    z = x1
+    for k, noise in enumerate(noises):
+        t = times(x1, k / len(noises))
+        x = column(1 - t, x1) * noise + column(t, x1) * x1
+        z = z + (target(z + x - x1, t) - source(x, t)) / len(noises)
+    return z
+
+
+@table.right("17.4")
+@torch.no_grad()
+def by_the_difference_so_far(source, target, x1, noises):
+    n, way = len(noises), torch.zeros_like(x1)
+    for k in range(n):
+        x = torch.lerp(noises[k], x1, k / n)
+        t = torch.full((len(x1),), k / n, dtype=x1.dtype, device=x1.device)
+        way += target(x + way, t).div(n) - source(x, t).div(n)
+    return x1 + way
+
+
+def wrong_edit(hint, slope, shift=0, length=None):
+    """Add an edit that differs in one thing; `slope` gets the two velocities at the time."""
+
+    def edit(source, target, x1, noises):
+        z, n = x1, len(noises)
+        for k, noise in enumerate(noises):
+            t = (k + shift) / n
+            moment = times(x1, t)
+            x = (1 - t) * noise + t * x1
+            change = slope(
+                lambda p, m=moment: source(p, m),
+                lambda p, m=moment: target(p, m),
+                z,
+                x,
+                x1,
+                noise,
+                t,
+            )
+            z = z + (length or 1 / n) * change
+        return z
+
+    table.wrong("17.4", hint, edit)
+
+
+wrong_edit("Nothing has changed", lambda a, b, z, x, x1, e, t: 0 * x)
+wrong_edit("wrong sign", lambda a, b, z, x, x1, e, t: a(z + x - x1) - b(x))
+wrong_edit("edited point would be", lambda a, b, z, x, x1, e, t: b(x) - a(x))
+wrong_edit("source is asked", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(z + x - x1))
+wrong_edit("not mixed", lambda a, b, z, x, x1, e, t: b((1 - t) * e + t * z) - a(x))
+wrong_edit("without noise", lambda a, b, z, x, x1, e, t: b(z) - a(x))
+wrong_edit("source is missing", lambda a, b, z, x, x1, e, t: b(z + x - x1))
+wrong_edit("end of each step", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(x), shift=1)
+wrong_edit("lasts 1 / N", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(x), length=1.0)
+
+
+@table.wrong("17.4", "swapped")
+def swapped(source, target, x1, noises):
+    z, n = x1, len(noises)
+    for k, noise in enumerate(noises):
+        t = times(x1, k / n)
+        x = column(t, x1) * noise + column(1 - t, x1) * x1
+        z = z + (target(z + x - x1, t) - source(x, t)) / n
+    return z
+
+
+test_right, test_wrong, test_there_are_enough = table.tests()
