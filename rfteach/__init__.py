@@ -91,6 +91,7 @@ from rfteach._measures.frechet import (
     features_of as features_of,
     frechet_distance as frechet_distance,
 )
+from rfteach._networks.autoencoder import ImageAutoencoder as ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier as ImageClassifier
 from rfteach._networks.mlp import VelocityMLP as VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity as MMDiTVelocity
@@ -131,6 +132,7 @@ from rfteach._shards import (
 )
 from rfteach._shipped.pretrained import (
     WEIGHTS_FOLDER as WEIGHTS_FOLDER,
+    fashion_autoencoders as fashion_autoencoders,
     fashion_classifier as fashion_classifier,
     pretrained as pretrained,
     weights_manifest as weights_manifest,

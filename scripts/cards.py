@@ -30,6 +30,7 @@ FIGURES = {
     "15_flow_maps": "fig-maps-idea",
     "16_steering": "fig-steering-idea",
     "17_editing": "fig-editing-idea",
+    "18_latents": "fig-latents-idea",
 }
 
 

@@ -1,8 +1,9 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie five manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie six manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
-`python -m scripts.train plane`), and likewise those of `digits`, `fashion`, `transfer`, `captions`.
+`python -m scripts.train plane`), and likewise those of `digits`, `fashion`, `transfer`, `captions`
+and `latents`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from rfteach._measures.frechet import FeatureMoments
+from rfteach._networks.autoencoder import ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier
 from rfteach._networks.mlp import VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity
@@ -25,7 +27,7 @@ from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
-MANIFESTS = ("plane", "digits", "fashion", "transfer", "captions")
+MANIFESTS = ("plane", "digits", "fashion", "transfer", "captions", "latents")
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
     "UNetVelocity": UNetVelocity,
@@ -33,7 +35,9 @@ NETWORKS = {
 }
 
 
-def weights_manifest(name: Literal["plane", "digits", "fashion", "transfer", "captions"]) -> dict:
+def weights_manifest(
+    name: Literal["plane", "digits", "fashion", "transfer", "captions", "latents"],
+) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
     Its "data" says this of each data set. Seconds are wall-clock time on the "device".
@@ -54,7 +58,8 @@ def pretrained(data: str) -> dict[str, nn.Module]:
       the time (chapter 9);
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
-    - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11).
+    - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11);
+    - "Fashion-MNIST, latents", in the scaled latents of 4 channels, flattened: 1-RF (chapter 18).
 
     In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
     N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.
@@ -96,6 +101,24 @@ def fashion_classifier() -> tuple[ImageClassifier, FeatureMoments]:
     device = torch.get_default_device()
     real = FeatureMoments(*(moments[name].double().to(device) for name in FeatureMoments._fields))
     return classifier.eval().requires_grad_(False), real
+
+
+def fashion_autoencoders() -> dict[int, ImageAutoencoder]:
+    """Return the autoencoders of chapter 18 by their number of channels (1, 2, 4), frozen.
+
+    The mean and the scale of their latents stand in `weights_manifest("latents")`.
+
+    Raises:
+        CheckpointError: the file is damaged.
+    """
+    entry = weights_manifest("latents")["autoencoders"]
+    tensors = _read(entry)
+    autoencoders = {}
+    for channels in map(int, entry["channels"]):
+        autoencoders[channels] = ImageAutoencoder(channels)
+        autoencoders[channels].load_state_dict(_under(str(channels), tensors))
+        autoencoders[channels].eval().requires_grad_(False)
+    return autoencoders
 
 
 def _read(entry: dict) -> dict[str, Tensor]:

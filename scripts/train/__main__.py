@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from scripts.train import captions, digits, fashion, plane, transfer
+from scripts.train import captions, digits, fashion, latents, plane, transfer
 from scripts.train.job import Job
 
 JOBS = {
@@ -22,6 +22,7 @@ JOBS = {
     "fashion": fashion,
     "transfer": transfer,
     "captions": captions,
+    "latents": latents,
 }
 TABLES = tomllib.loads(Path(__file__).with_name("presets.toml").read_text(encoding="utf-8"))
 

@@ -23,6 +23,7 @@ FLOWS = {
     "fashion": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
     "transfer": ["1-RF", "2-RF", "feature loss"],
     "captions": ["1-RF"],
+    "latents": ["1-RF"],
 }
 LOST = {  # two stages that do not need each other
     "plane": ["moons, pairs of the 2-RF", "circle, distilled"],
@@ -30,6 +31,7 @@ LOST = {  # two stages that do not need each other
     "fashion": ["pairs of the 2-RF", "distilled"],
     "transfer": ["pairs of the 1-RF", "feature loss"],
     "captions": ["1-RF", "one stream, seed 1"],
+    "latents": ["4 channels, seed 0", "pixels, seed 1"],
 }
 
 

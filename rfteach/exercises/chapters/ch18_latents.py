@@ -1,0 +1,198 @@
+"""Checkers for chapter 18, on latents: their scale, and what an autoencoder loses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rfteach._interpolation import along
+from rfteach.exercises.checking import exercise
+from rfteach.exercises.tools.answers import WRONG_AXIS, Right, Wrong, call
+from rfteach.exercises.tools.expect import (
+    expect_close,
+    expect_number,
+    expect_tensor,
+    expect_value,
+    misconception,
+)
+from rfteach.exercises.tools.inputs import along_last, inputs, waves
+
+FACTORS = [(1.5305, 0.0609), (0.3611, 0.1159), (0.18215, 0.0), (0.4, -0.8)]  # scaling, shift
+
+
+@exercise("18.1", "What the decoder gets", "code")
+def decoder_input(decoder_input: Any) -> Right:
+    """Check `decoder_input(x, scaling, shift)`: x / scaling + shift."""
+    for i, (scaling, shift) in enumerate(FACTORS):
+        for given in inputs(seed=1810 + i):
+            x = given.points()
+            result = call(decoder_input, x, scaling, shift)
+            got = expect_tensor(result, x, "The decoder's input")
+            mistakes = [
+                (x, "This is the flow's end as it is. The decoder was trained without the scale."),
+                (
+                    (x - shift) * scaling,
+                    "That is the encoder's side again. The decoder needs the way back.",
+                ),
+                (
+                    x * scaling + shift,
+                    "Encoding multiplies by the scaling. So the way back divides by it.",
+                ),
+                (
+                    (x + shift) / scaling,
+                    "Undo the steps in reverse order: the shift was taken away first, so it comes "
+                    "back last.",
+                ),
+                (x / scaling - shift, "The shift was subtracted. Add it back."),
+                (x / scaling, "The shift is missing."),
+            ]
+            expect_close(got, x / scaling + shift, mistakes, name="The decoder's input")
+    return Right(
+        "The inverse, in reverse order. In diffusers this is the line before `vae.decode`. A "
+        "pipeline without it runs, and decodes something that the decoder has never seen."
+    )
+
+
+@exercise("18.2", "Where the signal takes over", "predict")
+def takeover(time: Any) -> Right:
+    """Check a prediction: the time at which latents of scale 1 / 0.18215 are as wide as noise."""
+    value = expect_number(time, "The time")
+    times = torch.linspace(0, 1, 100_001, dtype=torch.float64)
+    scale = 1 / 0.18215
+    found = times[(times * scale >= 1 - times).nonzero()[0]].item()
+    shown = f"The run: t = {found:.3f}. "
+    if abs(value / found - 1) < 0.04:
+        return Right(
+            shown + "That is 1 / (1 + s) with s = 5.49. More than four fifths of the times, in "
+            "training and in sampling, then show latents on which little noise is left."
+        )
+    hint = misconception(
+        value,
+        [
+            (0.5, "That is the time for latents of standard deviation 1."),
+            (1 - found, "That is the share of noise, 1 - t, or you took the inverse of s."),
+            (0.18215, "That is t / (1 - t). Solve for t."),
+            (scale, "That is the scale. The time lies between 0 and 1."),
+            (
+                1 / (1 + scale**2),
+                "You compared variance with width. Both sides are widths: s t = 1 - t.",
+            ),
+        ],
+    )
+    raise Wrong(shown + (hint or "Set the two widths equal: s t = 1 - t, with s = 1 / 0.18215."))
+
+
+def at_scale(
+    velocity: Callable, x: Tensor, t: Tensor, s: float, spread: Callable = along
+) -> Tensor:
+    """Return the velocity to s times the data, made of the one to the data, at (x, t)."""
+    c = (1 - t) + s * t
+    wide = spread(c, x)
+    return ((s - 1) * x + s * velocity(x / wide, s * t / c)) / wide
+
+
+class _Asked:
+    """A smooth velocity that checks how it is called."""
+
+    def __init__(self, like: Tensor):
+        self.shape = like.shape
+
+    def __call__(self, x: Any, t: Any) -> Tensor:
+        shapes = [tuple(v.shape) for v in (x, t) if isinstance(v, Tensor)]
+        if shapes != [tuple(self.shape), (self.shape[0],)]:
+            raise Wrong(
+                "The velocity takes points of the shape of x, and times of shape (batch,); it was "
+                f"called with shapes {shapes}."
+            )
+        return waves(x, t)
+
+
+@exercise("18.3", "The scale taken out again", "code")
+def to_unit(to_unit: Any) -> Right:
+    """Check `to_unit(velocity, s, x, t)`: the velocity to X1, given the one to s X1."""
+    for s in (0.4, 2.5):
+        for given in inputs(seed=183):
+            x, t = given.points(), given.times(0.1, 0.9)
+            v = _Asked(x)
+            got = expect_tensor(call(to_unit, v, s, x, t), x, "The velocity")
+            back = 1 / s
+            c = (1 - t) + back * t
+            wide, told = along(c, x), back * t / c
+            mistakes = [
+                (
+                    at_scale(v, x, t, s),
+                    "This goes from the unit scale to s. Here the velocity belongs to s, and is "
+                    "wanted at 1: put 1 / s in the place of s.",
+                ),
+                (v(x, t), "Nothing has changed. Place, clock and result must all be converted."),
+                (v(x, t) / s, "Dividing by s is right only at the end. Before, the scale is c."),
+                (s * v(x, t), "The clock must be converted, too, and the place."),
+                (
+                    ((back - 1) * x + back * v(x / wide, t)) / wide,
+                    "The clock is that of the other flow: convert the time, too.",
+                ),
+                (
+                    ((back - 1) * x + back * v(x, told)) / wide,
+                    "The place must be divided by c before the velocity is asked.",
+                ),
+                (
+                    back * v(x / wide, told) / wide,
+                    "The factor c itself changes with t: its slope is missing.",
+                ),
+                (
+                    (back - 1) * x / wide + v(x / wide, told) * wide,
+                    "The clocks run at different speeds: multiply by dt'/dt.",
+                ),
+                (at_scale(v, x, t, back, along_last), WRONG_AXIS),
+            ]
+            expect_close(got, at_scale(v, x, t, back), mistakes, name="The velocity")
+    return Right(
+        "Scaling back is scaling, by 1 / s. So a flow that was trained with a forgotten scale is "
+        "not lost: asked like this, it is a flow to the unit scale, up to what training missed."
+    )
+
+
+@exercise("18.4", "The best decoder of noisy latents", "derive")
+def best_error(best_error: Any) -> Right:
+    """Check `best_error(variances, k, noise)`: the mean squared error per image."""
+    cases = [([5.0, 3.0, 1.0, 0.5], 2, 0.7), ([9.0, 2.0, 0.4], 1, 1.5), ([4.0, 2.5, 1.5], 3, 0.6)]
+    for numbers, k, noise in [*cases, ([2.0, 1.0, 0.3, 0.1], 2, 0.0)]:
+        kept, left = torch.tensor(numbers[:k]), sum(numbers[k:])
+        square = noise**2
+        lost = (kept * square / (kept + square)).sum().item()
+        everything = torch.tensor(numbers)
+        mistakes = [
+            (
+                k * square + left,
+                "That is the error of the plain decoder. The best one shrinks each number before "
+                "it decodes: which factor is best?",
+            ),
+            (left, "That is the error without noise."),
+            (lost, "The variances that are left out are lost as well. Add them."),
+            (
+                (kept**2 / (kept + square)).sum().item() + left,
+                "That is the variance that the kept numbers still explain. What is lost of each is "
+                "the rest.",
+            ),
+            (
+                (everything * square / (everything + square)).sum().item(),
+                "Only the first k numbers are kept. Of the others it knows nothing.",
+            ),
+            (
+                (kept * noise / (kept + noise)).sum().item() + left,
+                "`noise` is a standard deviation. Its square is the variance.",
+            ),
+            (
+                (kept * square / (kept + square)).mean().item() + left,
+                "The error of an image is the sum over its numbers, not their mean.",
+            ),
+        ]
+        value = call(best_error, torch.tensor(numbers), k, noise)
+        expect_value(value, lost + left, mistakes, f"best_error({numbers}, {k}, {noise})")
+    return Right(
+        "Each kept number loses at most its variance, however strong the noise: then the best "
+        "decoder ignores it. With the plain decoder the noise costs k times its variance."
+    )

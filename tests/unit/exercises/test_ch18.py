@@ -1,0 +1,125 @@
+import torch
+from tables import Table, column, on_the_last_axis
+
+table = Table(18)
+
+
+# 18.1: decoder_input(x, scaling, shift)
+
+
+@table.right("18.1")
+def as_in_diffusers(x, scaling, shift):
+    return (x / scaling) + shift
+
+
+@table.right("18.1")
+def with_one_fraction(x, scaling, shift):
+    return (x + scaling * shift) / scaling
+
+
+table.wrong("18.1", "as it is", lambda x, scaling, shift: x)
+table.wrong("18.1", "encoder's side", lambda x, scaling, shift: (x - shift) * scaling)
+table.wrong("18.1", "divides by it", lambda x, scaling, shift: x * scaling + shift)
+table.wrong("18.1", "comes back last", lambda x, scaling, shift: (x + shift) / scaling)
+table.wrong("18.1", "Add it back", lambda x, scaling, shift: x / scaling - shift)
+table.wrong("18.1", "shift is missing", lambda x, scaling, shift: x / scaling)
+
+
+# 18.2: the time at which the signal takes over
+
+table.right("18.2", 0.154)
+table.right("18.2", 0.18215 / 1.18215)
+table.right("18.2", 0.15)
+table.wrong("18.2", "standard deviation 1", 0.5)
+table.wrong("18.2", "share of noise", 0.846)
+table.wrong("18.2", "Solve for t", 0.182)
+table.wrong("18.2", "between 0 and 1", 5.49)
+table.wrong("18.2", "variance with width", 0.0321)
+table.wrong("18.2", "two widths equal", 0.3)
+
+
+# 18.3: to_unit(velocity, s, x, t)
+
+
+@table.right("18.3")
+def by_the_formula(velocity, s, x, t):
+    c = column((1 - t) + t / s, x)
+    told = t / (t + s * (1 - t))
+    return ((1 / s - 1) * x + velocity(x / c, told) / s) / c
+
+
+@table.right("18.3")
+def multiplied_by_s(velocity, s, x, t):
+    d = s * (1 - t) + t
+    return ((1 - s) * x + velocity(x * column(s / d, x), t / d)) / column(d, x)
+
+
+def wrong_unit(hint, way):
+    def answer(velocity, s, x, t):
+        c = 1 - t + t / s
+        return way(velocity, s, x, t, column(c, x), t / s / c)
+
+    table.wrong("18.3", hint, answer)
+
+
+wrong_unit(
+    "put 1 / s",
+    lambda v, s, x, t, c, told: (
+        ((s - 1) * x + s * v(x / column(1 - t + s * t, x), s * t / (1 - t + s * t)))
+        / column(1 - t + s * t, x)
+    ),
+)
+wrong_unit("Nothing has changed", lambda v, s, x, t, c, told: v(x, t))
+wrong_unit("only at the end", lambda v, s, x, t, c, told: v(x, t) / s)
+wrong_unit("The clock must be", lambda v, s, x, t, c, told: s * v(x, t))
+wrong_unit("convert the time", lambda v, s, x, t, c, told: ((1 / s - 1) * x + v(x / c, t) / s) / c)
+wrong_unit("divided by c", lambda v, s, x, t, c, told: ((1 / s - 1) * x + v(x, told) / s) / c)
+wrong_unit("slope is missing", lambda v, s, x, t, c, told: v(x / c, told) / s / c)
+wrong_unit("different speeds", lambda v, s, x, t, c, told: (1 / s - 1) * x / c + c * v(x / c, told))
+wrong_unit("shape (batch,)", lambda v, s, x, t, c, told: v(x / c, told[:, None]))
+
+
+@table.wrong("18.3", "wrong axis")
+def on_another_axis(velocity, s, x, t):
+    told = t / s / (1 - t + t / s)
+    c = on_the_last_axis(1 - t + t / s, x)
+    return ((1 / s - 1) * x + velocity(x / c, told) / s) / c
+
+
+# 18.4: best_error(variances, k, noise)
+
+
+@table.right("18.4")
+def sum_of_both(variances, k, noise):
+    kept = variances[:k]
+    return (kept * noise**2 / (kept + noise**2)).sum() + variances[k:].sum()
+
+
+@table.right("18.4")
+def all_but_what_is_explained(variances, k, noise):
+    explained = [float(v) ** 2 / (float(v) + noise**2) for v in variances[:k]]
+    return float(variances.sum()) - sum(explained)
+
+
+def wrong_error(hint, way):
+    table.wrong("18.4", hint, lambda v, k, noise: way(v[:k], v[k:].sum(), k, noise, noise**2))
+
+
+wrong_error("plain decoder", lambda kept, left, k, noise, sq: k * sq + left)
+wrong_error("without noise", lambda kept, left, k, noise, sq: left)
+wrong_error("Add them", lambda kept, left, k, noise, sq: (kept * sq / (kept + sq)).sum())
+wrong_error("still explain", lambda kept, left, k, noise, sq: (kept**2 / (kept + sq)).sum() + left)
+wrong_error(
+    "Its square", lambda kept, left, k, noise, sq: (kept * noise / (kept + noise)).sum() + left
+)
+wrong_error(
+    "not their mean", lambda kept, left, k, noise, sq: (kept * sq / (kept + sq)).mean() + left
+)
+
+
+@table.wrong("18.4", "knows nothing")
+def all_of_them(variances, k, noise):
+    return torch.sum(variances * noise**2 / (variances + noise**2))
+
+
+test_right, test_wrong, test_there_are_enough = table.tests()
