@@ -92,11 +92,11 @@ export function* steeredFlow(mixture, goal, start, steps) {
 }
 
 /**
- * Points of the law of X1 given the measurement, made of as many numbers of N(0, 1): each component
- * gets its share of them. Its width along the direction shrinks, and its center moves to the value.
+ * Points of the law of X1 given the measurement, each made of four numbers of N(0, 1): two choose its
+ * component, two its place there. Along the direction a component is narrower, and nearer the value.
  */
 export function posteriorPoints({ means, stds, weights }, { angle, measured, error }, numbers) {
-  const [h, k] = direction(angle), count = numbers.length / 2, points = new Float64Array(2 * count);
+  const [h, k] = direction(angle), count = numbers.length / 4, points = new Float64Array(2 * count);
   const kinds = means.map(([a, b], i) => {
     const misfit = measured - h * a - k * b, variance = stds[i] ** 2 + error ** 2;
     const log = Math.log(weights[i]) - misfit ** 2 / (2 * variance) - Math.log(variance) / 2;
@@ -107,11 +107,11 @@ export function posteriorPoints({ means, stds, weights }, { angle, measured, err
   const top = Math.max(...kinds.map(({ log }) => log));
   const fits = kinds.map(({ log }) => Math.exp(log - top));
   const total = fits.reduce((sum, fit) => sum + fit);
-  let kind = 0, upTo = fits[0];
   for (let i = 0; i < count; i++) {
-    while ((i + 0.5) / count > upTo / total && kind < kinds.length - 1) upTo += fits[++kind];
-    const { a, b, width, narrow } = kinds[kind];
-    const along = narrow * numbers[2 * i], across = width * numbers[2 * i + 1];
+    const [c, d, e, f] = numbers.subarray(4 * i, 4 * i + 4);
+    let kind = 0, rest = total * Math.exp(-(c * c + d * d) / 2); // uniform between 0 and the total
+    while (rest > fits[kind] && kind < kinds.length - 1) rest -= fits[kind++];
+    const { a, b, width, narrow } = kinds[kind], along = narrow * e, across = width * f;
     points[2 * i] = a + along * h - across * k;
     points[2 * i + 1] = b + along * k + across * h;
   }

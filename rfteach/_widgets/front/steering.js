@@ -55,7 +55,7 @@ class Steering {
       swatch.style.background = this.colors[name];
       return make("span", {}, swatch, word);
     };
-    const head = ["", "mean", "width"].map((name) =>
+    const head = ["along the dashed line", "mean", "width"].map((name) =>
       make("th", { scope: "col", textContent: name }));
     this.cells = { ends: ["", ""], posterior: ["", ""] };
     const rows = [["ends", "1-RF", "steered"], ["posterior", "target", "posterior"]];
@@ -75,7 +75,7 @@ class Steering {
         row(slider(model, "scale", "Scale", [0, 1, 0.01], 2, undo)),
         row(slider(model, "steps", "Steps N", [1, 100, 1], 0, undo)),
         row(slider(model, "error", "Error", [0.05, 0.5, 0.01], 2, undo)),
-        row(slider(model, "angle", "Angle", [0, 180, 5], 0, undo)),
+        row(slider(model, "angle", "Angle (\u00b0)", [0, 180, 5], 0, undo)),
         row(clock.button, clock.slider),
         row(check(model, "posterior", "posterior", undo), check(model, "paths", "paths", undo)),
         row(anew, button("Reset", () => this.#reset())),
@@ -116,10 +116,10 @@ class Steering {
     while (this.stale) {
       this.stale = false;
       const goal = Object.fromEntries(GOAL.map((name) => [name, model.get(name)]));
-      const noise = (stream) =>
-        normals(model.get("seed"), stream)(new Float64Array(2 * model.get("_particles")));
-      const posterior = posteriorPoints(mixture, goal, noise(1));
-      const states = yield* steeredFlow(mixture, goal, noise(0), model.get("steps"));
+      const numbers = (stream, each) =>
+        normals(model.get("seed"), stream)(new Float64Array(each * model.get("_particles")));
+      const posterior = posteriorPoints(mixture, goal, numbers(1, 4));
+      const states = yield* steeredFlow(mixture, goal, numbers(0, 2), model.get("steps"));
       Object.assign(this, { states, posterior });
       this.#redraw();
       if (this.stale) continue;
