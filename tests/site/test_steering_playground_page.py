@@ -33,7 +33,9 @@ def address(tmp_path_factory, serve) -> str:
 
 def ready(page):
     """Wait until the numbers are there, and those of what is chosen."""
-    page.wait_for_function(f"{MODEL}.get('results').posterior && !document.querySelector('.rf-stale')")
+    page.wait_for_function(
+        f"{MODEL}.get('results').posterior && !document.querySelector('.rf-stale')"
+    )
 
 
 @pytest.fixture

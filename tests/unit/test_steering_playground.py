@@ -119,8 +119,9 @@ def test_without_scripts_there_is_a_picture():
     play = rf.steering_playground(angle=30, pull="by time", particles=50, steps=1, paths=True)
     output = play._repr_mimebundle_()[0]["text/html"]
     assert f'data-widget="{play.model_id}"' in output
-    alt = re.search('alt="([^"]*)"', output)[1]
+    (alt,) = re.findall('alt="([^"]*)"', output)
     assert "along 30 degrees is 1.2, give or take 0.4" in alt
     assert "(by time, scale 1, 1 step)" in alt and "posterior" in alt
     play.posterior = False
-    assert "posterior" not in re.search('alt="([^"]*)"', play._repr_mimebundle_()[0]["text/html"])[1]
+    (alt,) = re.findall('alt="([^"]*)"', play._repr_mimebundle_()[0]["text/html"])
+    assert "posterior" not in alt
