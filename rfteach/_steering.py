@@ -37,9 +37,9 @@ def steered(
     - With `spread`, it is `guide(x1_hat, apply)`, and `apply(u)` is the covariance of X1 given
       X_t = x, times u, of the shape of x1_hat: for a likelihood that is widened by it (Song et al.
       2023, "Pseudoinverse-guided diffusion models"). "jacobian" takes it from the velocity,
-      (1 - t)^2 / t times the derivative of x1_hat, by one backward pass for each call. This makes
-      a linear measurement of Gaussian data exact. A function r(t) takes r(t)^2 times the identity.
-      The covariance has no gradient.
+      (1 - t)^2 / t times the derivative of x1_hat, by one backward pass for each call (Boys et al.
+      2023, arXiv 2310.06721). This makes a linear measurement of Gaussian data exact. A function
+      r(t) takes r(t)^2 times the identity. The covariance has no gradient.
 
     The pull has a limit at t = 0, where it reads 0/0. Before t = 0.01 it is that at 0.01. At t = 1
     there is none. All this holds for a flow whose noise is N(0, I), independent of the data: a

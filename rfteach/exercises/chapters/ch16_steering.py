@@ -53,6 +53,24 @@ def pull(pull: Any) -> Right:
                 "The goal is asked at x. It knows ends only: ask it at x + (1 - t) v.",
             ),
             ((1 - along_last(t, x)) / along_last(t, x) * slope, WRONG_AXIS),
+            ((1 - time) * slope, "The factor is (1 - t) / t: the division by t is missing."),
+            (((1 - time) / time) ** 2 * slope, "The factor is (1 - t) / t, once."),
+            (
+                (1 - time) / time * _slope(x, t, ahead=time),
+                "The predicted end is x + (1 - t) v, with the time that is left, not that gone by.",
+            ),
+            (
+                (1 - time) / time * _slope(x, t, ahead=time - 1),
+                "The predicted end lies ahead: x + (1 - t) v, with a plus.",
+            ),
+            (
+                (1 - time) / time * _slope(x, t, ahead=-time),
+                "x - t v is where the path began. The goal is asked at its end, x + (1 - t) v.",
+            ),
+            (
+                wanted / x[0].numel(),
+                "There is a mean over the coordinates. The goal returns one number for each row.",
+            ),
         ]
         expect_close(got, wanted, mistakes, name="The pull", tolerance=1e-3)
     return Right(
@@ -66,11 +84,13 @@ def _goal(end: Tensor) -> Tensor:
     return torch.sin(end).flatten(1).sum(dim=1)
 
 
-def _slope(x: Tensor, t: Tensor, *, through=True, left=True, at_x=False) -> Tensor:
+def _slope(x: Tensor, t: Tensor, *, through=True, left=True, at_x=False, ahead=None) -> Tensor:
+    """Return the slope of the goal by x, or what a mistake makes of it."""
+    ahead = 1 - along(t, x) if ahead is None else ahead
     with torch.enable_grad():
         place = x.detach().clone().requires_grad_()
         v = waves(place, t) if through else waves(place, t).detach()
-        end = place + ((1 - along(t, x)) * v if left else v)
+        end = place + (ahead * v if left else v)
         value = _goal(place if at_x else end).sum()
         return torch.autograd.grad(value, place)[0]
 
@@ -96,7 +116,7 @@ def effective_size(effective_size: Any) -> Right:
                 "infinite. A common factor of all weights cancels. Take out the largest first."
             )
         got = expect_tensor(result, wanted, "The effective sample size")
-        raw = log_weights.exp()
+        raw, first = log_weights.exp(), (log_weights - log_weights.max()).exp()
         mistakes = [
             (1 / wanted, "Upside down: the squares of the weights stand below."),
             (w.square().sum(), "Upside down: the squares of the weights stand below."),
@@ -118,7 +138,26 @@ def effective_size(effective_size: Any) -> Right:
                 log_weights.sum() ** 2 / log_weights.square().sum(),
                 "These are the logarithms of the weights. Take exp first.",
             ),
-            (1 / w.max(), "This looks at the largest weight alone."),
+            (1 / w.max(), "The sum over the largest weight looks at the largest weight alone."),
+            (wanted.sqrt(), "There is a root too many: the sum of the squares has none."),
+            (
+                len(w) * wanted,
+                "A mean of the squares is their sum over n. Take sums, above and below.",
+            ),
+            (
+                first.sum() / first.square().sum(),
+                "The sum above the fraction is squared.",
+            ),
+            (1 / torch.softmax(log_weights / 2, dim=0).square().sum(), "Log weights need no root."),
+            (
+                1 / torch.softmax(-log_weights, dim=0).square().sum(),
+                "The sign is turned: the largest log weight has the largest weight.",
+            ),
+            (
+                (log_weights - log_weights.max()).sum() ** 2
+                / (log_weights - log_weights.max()).square().sum(),
+                "These are the logarithms of the weights. Take exp first.",
+            ),
         ]
         expect_close(got, wanted, mistakes, name="The effective sample size")
     return Right(
@@ -151,6 +190,8 @@ def draws_left(draws: Any) -> Right:
             (10_000 * share / 3, "The losses multiply. A third is what a sum would leave."),
             (10_000 * share / 9, "The losses multiply; they do not grow with a square."),
             (10_000 * (1 - 3 * (1 - share)), "Losses do not add up: nothing would be left."),
+            (share**3, "This is the share that is left. How many of the 10,000 draws?"),
+            (30_000 * share, "What is measured takes draws away: three times 1,404 is more."),
             (1000, "The width 0.1 is not the share: one coordinate leaves 14 %."),
             (10, "The width 0.1 is not the share: one coordinate leaves 14 %."),
             (10_000, "Then no draw would be lost. How many fit within 0.1 in each coordinate?"),
@@ -195,6 +236,20 @@ def posterior_velocity(posterior_velocity: Any) -> Right:
             (wanted * (1 - t), "Divide by the time that is left, 1 - t."),
             (2 * v - wanted, "The pull has the wrong sign: it leads away from y."),
             (wanted - v, "This is the pull alone. Add the velocity."),
+            (
+                (mean + c / (c + s_y**2) * (y - x) - x) / (1 - t),
+                "The surprise is y less the predicted end, not y less x.",
+            ),
+            (
+                (s**2 / (s**2 + s_y**2) * y - x) / (1 - t),
+                "This forgets what x says of the end.",
+            ),
+            (
+                (mean + c / (c + s_y**2) * y - x) / (1 - t),
+                "The mean moves by a share of the surprise, y less the predicted end.",
+            ),
+            (moved(c**0.5 / (c**0.5 + s_y)), "The share is one of variances, not of widths."),
+            (wanted + x / (1 - t), "The velocity is the mean of the end less x, over 1 - t."),
             (moved(1.0), "This takes y for the end itself. The measurement has an error."),
         ]  # fmt: skip
         result = call(posterior_velocity, x, t, s, y, s_y)

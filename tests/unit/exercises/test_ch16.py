@@ -33,6 +33,22 @@ def by_the_package(velocity, goal, x, t):
     return rf.steered(velocity, goal)(x, t) - velocity(x, t).detach()
 
 
+@table.right("16.1")
+def by_functions(velocity, goal, x, t):
+    def value(place):
+        return goal(place + (1 - column(t, place)) * velocity(place, t)).sum()
+
+    return (1 - column(t, x)) / column(t, x) * torch.func.grad(value)(x)
+
+
+@table.right("16.1")
+def by_minus_a_loss(velocity, goal, x, t):
+    place = torch.nn.Parameter(x.detach().clone())
+    loss = -goal(place + (1 - column(t, x)) * velocity(place, t)).sum()
+    loss.backward()
+    return -place.grad * column((1 - t) / t, x)
+
+
 def variant(hint, factor=lambda t: (1 - t) / t, end=None, by_end=False, mean=False, detach=False):
     def answer(velocity, goal, x, t):
         time = column(t, x)
@@ -57,11 +73,21 @@ variant("by the predicted end", by_end=True, factor=lambda t: 1)
 variant("mean over the batch", mean=True)
 variant("1 - t, is missing", end=lambda x, t, v: x + v)
 variant("asked at x", end=lambda x, t, v: x)
+variant("division by t is missing", factor=lambda t: 1 - t)
+variant("once", factor=lambda t: ((1 - t) / t) ** 2)
+variant("not that gone by", end=lambda x, t, v: x + t * v)
+variant("lies ahead", end=lambda x, t, v: x - (1 - t) * v)
+variant("where the path began", end=lambda x, t, v: x - t * v)
 variant("opposite sign", factor=lambda t: -(1 - t) / t)
 table.wrong(
     "16.1",
     "steered velocity",
     lambda velocity, goal, x, t: rf.steered(velocity, goal)(x, t),
+)
+table.wrong(
+    "16.1",
+    "mean over the coordinates",
+    lambda velocity, goal, x, t: by_backward(velocity, goal, x, t) / x[0].numel(),
 )
 table.wrong("16.1", "is None", lambda velocity, goal, x, t: None)
 
@@ -90,6 +116,14 @@ def softmax(log_weights):
     return torch.softmax(log_weights, dim=0)
 
 
+def shifted(log_weights):
+    return (log_weights - log_weights.max()).exp()
+
+
+def by_logs_alone(a):
+    return a.sum() ** 2 / a.square().sum()
+
+
 table.wrong("16.2", "largest first", lambda a: a.exp().sum() ** 2 / a.exp().square().sum())
 table.wrong("16.2", "Upside down", lambda a: softmax(a).square().sum())
 table.wrong("16.2", "share of the draws", lambda a: by_softmax(a) / len(a))
@@ -99,6 +133,12 @@ table.wrong("16.2", "is squared", lambda a: a.exp().sum() / a.exp().square().sum
 table.wrong("16.2", "entropy", lambda a: torch.exp(-(softmax(a) * torch.log_softmax(a, 0)).sum()))
 table.wrong("16.2", "Take exp first", lambda a: a.sum() ** 2 / a.square().sum())
 table.wrong("16.2", "largest weight alone", lambda a: 1 / softmax(a).max())
+table.wrong("16.2", "root too many", lambda a: by_softmax(a).sqrt())
+table.wrong("16.2", "Take sums", lambda a: 1 / softmax(a).square().mean())
+table.wrong("16.2", "is squared", lambda a: shifted(a).sum() / shifted(a).square().sum())
+table.wrong("16.2", "no root", lambda a: by_softmax(a / 2))
+table.wrong("16.2", "sign is turned", lambda a: by_softmax(-a))
+table.wrong("16.2", "Take exp first", lambda a: by_logs_alone(a - a.max()))
 table.wrong("16.2", "is None", lambda a: None)
 
 
@@ -114,6 +154,8 @@ table.wrong("16.3", "four coordinates", 3.9)
 table.wrong("16.3", "what a sum would leave", 468)
 table.wrong("16.3", "with a square", 156)
 table.wrong("16.3", "not the share", 1000)
+table.wrong("16.3", "This is the share", 0.00277)
+table.wrong("16.3", "three times", 4212)
 table.wrong("16.3", "no draw would be lost", 10_000)
 table.wrong("16.3", "Fewer are left", 100)
 table.wrong("16.3", "More are left", 20)
@@ -149,6 +191,14 @@ def by_a_matrix(x, t, s, y, s_y):
     return (((with_end @ torch.linalg.solve(cov, seen)) - x) / (1 - t)).item()
 
 
+@table.right("16.4")
+def by_the_flow_of_the_posterior(x, t, s, y, s_y):
+    variance = 1 / (1 / s**2 + 1 / s_y**2)
+    center = variance * y / s_y**2
+    slope = (t * variance - (1 - t)) / ((1 - t) ** 2 + t**2 * variance)
+    return center + slope * (x - t * center)
+
+
 def wrong_bell(hint, f):
     def answer(x, t, s, y, s_y):
         mean, c = parts(x, t, s)
@@ -178,6 +228,23 @@ wrong_bell("time that is left, 1 - t", lambda x, t, s, y, s_y, m, c, v: v * (1 -
 wrong_bell("away from y", lambda x, t, s, y, s_y, m, c, v: 2 * (m - x) / (1 - t) - v)
 wrong_bell("pull alone", lambda x, t, s, y, s_y, m, c, v: v - (m - x) / (1 - t))
 wrong_bell("has an error", lambda x, t, s, y, s_y, m, c, v: (y - x) / (1 - t))
+wrong_bell(
+    "not y less x",
+    lambda x, t, s, y, s_y, m, c, v: (m + c / (c + s_y**2) * (y - x) - x) / (1 - t),
+)
+wrong_bell(
+    "what x says of the end",
+    lambda x, t, s, y, s_y, m, c, v: (s**2 / (s**2 + s_y**2) * y - x) / (1 - t),
+)
+wrong_bell(
+    "a share of the surprise",
+    lambda x, t, s, y, s_y, m, c, v: (m + c / (c + s_y**2) * y - x) / (1 - t),
+)
+wrong_bell(
+    "not of widths",
+    lambda x, t, s, y, s_y, m, c, v: (m + c**0.5 / (c**0.5 + s_y) * (y - m) - x) / (1 - t),
+)
+wrong_bell("less x, over 1 - t", lambda x, t, s, y, s_y, m, c, v: v + x / (1 - t))
 table.wrong("16.4", "is None", lambda x, t, s, y, s_y: None)
 table.wrong("16.4", "finite number", lambda x, t, s, y, s_y: math.nan)
 
