@@ -40,8 +40,9 @@ def invert(
         The path in the time of the flow: its start is the noise at t = 0, its end is `x1`.
 
     Raises:
-        ValueError, TypeError: as the solver.
+        ValueError, TypeError: as the solver, or `x1` is empty, not finite or not floating-point.
     """
+    check_data("x1", x1)
 
     def backward(x: Tensor, s: Tensor) -> Tensor:
         return -velocity(x, 1 - s)
@@ -165,7 +166,7 @@ def flow_edit(
     From t = start on, each step draws noise, takes the given point to x_t = (1 - t) noise + t x1,
     and the edited one z by the same way, z + x_t - x1. Then z moves by the difference of the target
     velocity there and the source velocity at x_t (Kulikov et al. 2024, arXiv 2412.08629, Algorithm
-    1, with n_min = 0). Two evaluations a step and draw.
+    1, which is the simplified one). Two evaluations a step and draw.
 
     Args:
         source: velocity of the law that `x1` is from, such as the flow with its caption.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,8 @@ def gentle(x: Tensor, t: Tensor) -> Tensor:
 @exercise("17.1", "Undo a step", "code")
 def undo_a_step(undo: Any) -> Right:
     """Check `undo(velocity, x, t, h, sweeps)`: x <- end - h v(x, t), begun at the end."""
-    for given in inputs(seed=171):
-        end, t, h, sweeps = given.points(), 0.3, 0.2, 40
+    for k, given in enumerate(inputs(seed=171)):
+        end, t, h, sweeps = given.points(), 0.3, 0.2, (40, 3)[k % 2]
         probe = Probe(gentle, end)
         result = call(undo, probe, end.clone(), t, h, sweeps)
         got = expect_tensor(result, end, "The start of the step")
@@ -65,6 +66,19 @@ def undo_a_step(undo: Any) -> Right:
                 "off h v from the last x each time.",
             ),
             (_undone(end, t, 1, sweeps), "The step lasts h, not 1."),
+            (
+                _undone(end, 1 - t, h, sweeps),
+                "The clock is not turned around: ask at t, not 1 - t.",
+            ),
+            (
+                _undone(end, t, h, sweeps - 1),
+                "This is one sweep less than was asked for.",
+            ),
+            (
+                _damped(end, t, h, sweeps),
+                "Half of the last guess is mixed in. It gets there, too, but in more sweeps: take "
+                "end - h v(x, t) whole.",
+            ),
         ]
         expect_close(got, right, mistakes, name="The start of the step")
         if probe.evaluations != sweeps:
@@ -86,6 +100,13 @@ def _undone(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
     x = end
     for _ in range(sweeps):
         x = end - h * gentle(x, _clock(x, t))
+    return x
+
+
+def _damped(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
+    x = end
+    for _ in range(sweeps):
+        x = (x + end - h * gentle(x, _clock(x, t))) / 2
     return x
 
 
@@ -118,6 +139,12 @@ def middle_of_two_noises(length: Any) -> Right:
             (2**0.5, "That is the sum of the two. The middle is half of it."),
             (0.25, "Both halves count: the variances of independent numbers add."),
             (0.866, "That is for an angle of 60 degrees. Independent noises are at right angles."),
+            (
+                0.75,
+                "Length is no mean of the cases. What is the variance of a pixel of the middle?",
+            ),
+            (19.8, "That is the length itself. Which share is it of that of one noise, 28?"),
+            (28, "That is the length of one noise. Which share of it is left in the middle?"),
             (0.7854, "There is no circle here: what is the variance of a pixel of the middle?"),
         ],
     )
@@ -146,6 +173,13 @@ def how_far_the_pull_goes(left: Any) -> Right:
                 2.718281828 ** (-strength * (b - a)),
                 "This is a pull of constant strength. Here it is divided by 1 - t.",
             ),
+            (
+                2.718281828 ** (-strength * (b - a) / (1 - b)),
+                "1 / (1 - t) changes on the way: integrate it from a to b.",
+            ),
+            (strength * math.log(share), "This is the logarithm of the share."),
+            (share ** (1 - strength), "The exponent is the strength, not what it leaves to v."),
+            (((1 - b) * (1 - a)) ** strength, "From a to b: divide by what was left at a."),
         ]
         what = f"At strength {strength:g}, from {a:g} to {b:g}, the share that is left"
         expect_value(call(left, strength, a, b), right, mistakes, what)
@@ -206,6 +240,35 @@ def flow_edit(edit: Any) -> Right:
                 _edited(lambda x, t: 0 * x, _other, x1, noises),
                 "The velocity of the source is missing.",
             ),
+            (
+                _edited(waves, _other, x1, noises, length=-1 / steps),
+                "z moves by plus the difference, and yours by minus: t rises from 0 to 1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises[:1].expand_as(noises)),
+                "All steps had the first noise. Step k has noises[k].",
+            ),
+            (
+                _edited(waves, _other, x1, noises.flip(0)),
+                "The noises were taken in reverse. Step k, at t = k / N, has noises[k].",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="added"),
+                "The noise was added to x1. Mix it: x_t = (1 - t) noise + t x1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="no shift"),
+                "The target was asked at z + x_t. Only the way of x1 is added, x_t - x1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, place="no noise"),
+                "Both velocities were asked at points without noise. They know noisy points: x_t, "
+                "and z + x_t - x1.",
+            ),
+            (
+                _edited(waves, _other, x1, noises, anew=True),
+                "Each step began at x1 again. z goes on from where the last step left it.",
+            ),
         ]
         expect_close(got, right, mistakes, name="The edited point")
         for probe, name in zip(probes, ("source", "target"), strict=True):
@@ -234,18 +297,23 @@ def _edited(
     place: str = "",
     first: int = 0,
     length: float | None = None,
+    anew: bool = False,
 ) -> Tensor:
     z, n = x1, len(noises)
     for k, noise in enumerate(noises):
         t = (k + first) / n
         x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
+        if place == "added":
+            x = x1 + (1 - t) * noise
         there = z + x - x1
         looks = {
             "given": (x, x),
             "edited": (there, there),
             "mixed anew": ((1 - t) * noise + t * z, x),
             "bare": (z, x),
+            "no shift": (z + x, x),
+            "no noise": (z, x1),
         }.get(place, (there, x))
         slope = target(looks[0], _clock(x, t)) - source(looks[1], _clock(x, t))
-        z = z + (length or 1 / n) * slope
+        z = (x1 if anew else z) + (length or 1 / n) * slope
     return z
