@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rfteach._interpolation import along
+from rfteach.exercises.chapters.ch17_editing.edits import edited, likely_mistakes, other
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools.answers import Right, Wrong, call
 from rfteach.exercises.tools.expect import (
@@ -21,8 +20,6 @@ from rfteach.exercises.tools.expect import (
 )
 from rfteach.exercises.tools.inputs import inputs, waves
 from rfteach.exercises.tools.probe import Probe
-
-Field = Callable[[Tensor, Tensor], Tensor]
 
 
 def gentle(x: Tensor, t: Tensor) -> Tensor:
@@ -195,81 +192,11 @@ def flow_edit(edit: Any) -> Right:
     for k, given in enumerate(inputs(seed=174)):
         x1, steps = given.points(), (4, 3, 6, 5, 3, 2, 1)[k]
         noises = torch.stack([given.points() for _ in range(steps)])
-        probes = Probe(waves, x1, "source"), Probe(_other, x1, "target")
+        probes = Probe(waves, x1, "source"), Probe(other, x1, "target")
         result = call(edit, *probes, x1.clone(), noises.clone())
         got = expect_tensor(result, x1, "The edited point")
-        right = _edited(waves, _other, x1, noises)
-        mistakes = [
-            (x1, "Nothing has changed. Move z by the difference of the velocities."),
-            (
-                _edited(_other, waves, x1, noises),
-                "The difference has the wrong sign: target minus source.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="given"),
-                "Both velocities were asked at x_t. The target is asked where the edited point "
-                "would be: z + x_t - x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="edited"),
-                "Both velocities were asked at z + x_t - x1. The source is asked at x_t.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="mixed anew"),
-                "The edited point is not mixed with the noise: that takes off a part of z. It goes "
-                "the same way as the given one, z + (x_t - x1).",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="bare"),
-                "The target was asked at z, a point without noise. It knows noisy points: z + x_t "
-                "- x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="swapped"),
-                "Noise and image are swapped: at t = 0 the point is all noise.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, first=1),
-                "The velocities were asked at the end of each step. Ask at its start, k / N.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, length=1.0),
-                "Each step lasts 1 / N: multiply the difference by it.",
-            ),
-            (
-                _edited(lambda x, t: 0 * x, _other, x1, noises),
-                "The velocity of the source is missing.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, length=-1 / steps),
-                "z moves by plus the difference, and yours by minus: t rises from 0 to 1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises[:1].expand_as(noises)),
-                "All steps had the first noise. Step k has noises[k].",
-            ),
-            (
-                _edited(waves, _other, x1, noises.flip(0)),
-                "The noises were taken in reverse. Step k, at t = k / N, has noises[k].",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="added"),
-                "The noise was added to x1. Mix it: x_t = (1 - t) noise + t x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="no shift"),
-                "The target was asked at z + x_t. Only the way of x1 is added, x_t - x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="no noise"),
-                "Both velocities were asked at points without noise. They know noisy points: x_t, "
-                "and z + x_t - x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, anew=True),
-                "Each step began at x1 again. z goes on from where the last step left it.",
-            ),
-        ]
+        right = edited(waves, other, x1, noises)
+        mistakes = likely_mistakes(x1, noises)
         expect_close(got, right, mistakes, name="The edited point")
         for probe, name in zip(probes, ("source", "target"), strict=True):
             if probe.evaluations != steps:
@@ -281,39 +208,3 @@ def flow_edit(edit: Any) -> Right:
         "With two equal velocities nothing changes, whatever the noise. That is why what the two "
         "captions agree on is kept."
     )
-
-
-def _other(x: Tensor, t: Tensor) -> Tensor:
-    """Another smooth field."""
-    return 0.6 * torch.sin(1.7 * x + 0.2) - along(t, x) * torch.cos(x)
-
-
-def _edited(
-    source: Field,
-    target: Field,
-    x1: Tensor,
-    noises: Tensor,
-    *,
-    place: str = "",
-    first: int = 0,
-    length: float | None = None,
-    anew: bool = False,
-) -> Tensor:
-    z, n = x1, len(noises)
-    for k, noise in enumerate(noises):
-        t = (k + first) / n
-        x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
-        if place == "added":
-            x = x1 + (1 - t) * noise
-        there = z + x - x1
-        looks = {
-            "given": (x, x),
-            "edited": (there, there),
-            "mixed anew": ((1 - t) * noise + t * z, x),
-            "bare": (z, x),
-            "no shift": (z + x, x),
-            "no noise": (z, x1),
-        }.get(place, (there, x))
-        slope = target(looks[0], _clock(x, t)) - source(looks[1], _clock(x, t))
-        z = (x1 if anew else z) + (length or 1 / n) * slope
-    return z
