@@ -72,8 +72,9 @@ def invert_euler(
         x1: points at t = 1, shape (n, *event).
         steps: number N of equal steps of `euler`.
         sweeps: most iterations, and evaluations, in a step.
-        tolerance: stop when no coordinate changes by more than that; 4 roundings of the largest
-            coordinate when None.
+        tolerance: stop when no coordinate changes by more than that. When None: by 4 roundings of
+            the largest coordinate, or by at most 400 that no longer shrink, which are those of the
+            velocity.
 
     Returns:
         The path that `euler` takes from its start to `x1`.
@@ -93,15 +94,17 @@ def invert_euler(
         end = x = states[-1]
         t = end.new_full((len(end),), k / steps)
         near = tolerance or 4 * torch.finfo(x.dtype).eps * max(1.0, end.abs().max().item())
-        change = math.inf
+        stirred = 0.0 if tolerance else 100 * near
+        change, done = math.inf, False
         for _ in range(sweeps):
             slope = v(x, t)
             check_velocity_output(slope, x)
             before, x = x, end - h * slope
-            change = (x - before).abs().max().item()
-            if change <= near or not math.isfinite(change):
+            last, change = change, (x - before).abs().max().item()
+            done = change <= near or last <= change <= stirred
+            if done or not math.isfinite(change):
                 break
-        if not change <= near:
+        if not done:
             raise ArithmeticError(
                 f"the step from t = {k / steps:.4g} is not undone: sweep {sweeps} still moves a "
                 f"coordinate by {change:.2g}. It converges if the length of a step times the "
