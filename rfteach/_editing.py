@@ -108,7 +108,8 @@ def invert_euler(
             raise ArithmeticError(
                 f"the step from t = {k / steps:.4g} is not undone: sweep {sweeps} still moves a "
                 f"coordinate by {change:.2g}. It converges if the length of a step times the "
-                f"Lipschitz constant of the velocity is below 1; take more than {steps} steps"
+                f"Lipschitz constant of the velocity is below 1; take more than {steps} steps, or "
+                "more sweeps if it is nearly there"
             )
         states.append(x)
     times = torch.tensor([k / steps for k in range(steps + 1)], dtype=x1.dtype, device=x1.device)
