@@ -28,6 +28,17 @@ def test_the_record_is_complete():
                     assert all(math.isfinite(value) for value in found.values())
 
 
+def test_the_other_scales_are_there():
+    assert list(RECORD["scales"]) == [str(scale) for scale in BENCHMARK["SCALES"]]
+    for pairs in RECORD["scales"].values():
+        assert list(pairs) == list(BENCHMARK["PAIRS"])
+        for runs in pairs.values():
+            assert list(runs) == [str(seed) for seed in RECORD["seeds"]]
+            for run in runs.values():
+                chosen = {name: list(found) for name, found in run.items()}
+                assert chosen == {name: [str(k)] for name, k in BENCHMARK["CHOSEN"].items()}
+
+
 def test_all_noise_is_the_floor():
     for runs in RECORD["runs"].values():
         for run in runs.values():

@@ -57,6 +57,21 @@ def test_each_sweep_shrinks_the_error_by_the_same_factor():
     assert 14 < few < 20
 
 
+def test_the_roundings_of_a_velocity_are_no_failure():
+    calls = []
+
+    def shaky(x, t):  # off by 5e-15, up and down in turn, as a sum of large numbers may be
+        calls.append(1)
+        return -x + (-1) ** len(calls) * 5e-15
+
+    x = torch.ones(1, 2, dtype=torch.float64)
+    start = rf.invert_euler(shaky, x, steps=4).start
+    torch.testing.assert_close(start, x / 0.75**4, rtol=0, atol=1e-13)
+    assert len(calls) < 4 * 40
+    with pytest.raises(ArithmeticError):
+        rf.invert_euler(shaky, x, steps=4, tolerance=1e-16)
+
+
 def test_steps_that_are_too_long_are_said():
     with pytest.raises(ArithmeticError, match="take more than 2 steps"):
         rf.invert_euler(decay, torch.ones(1, 2), steps=2)  # h L = 1.5

@@ -48,6 +48,8 @@ wrong_undo("at its start, t", lambda v, x, z, t, h: x - h * v(z, times(x, t + h)
 wrong_undo("asked at t - h", lambda v, x, z, t, h: x - h * v(z, times(x, t - h)))
 wrong_undo("starts again from the end", lambda v, x, z, t, h: z - h * v(z, times(x, t)))
 wrong_undo("one sweep", lambda v, x, z, t, h: x - h * v(x, times(x, t)))
+wrong_undo("not turned around", lambda v, x, z, t, h: x - h * v(z, times(x, 1 - t)))
+wrong_undo("Half of the last", lambda v, x, z, t, h: (z + x - h * v(z, times(x, t))) / 2)
 table.wrong("17.1", "forward", lambda v, x, t, h, sweeps: x + h * v(x, times(x, t)))
 table.wrong("17.1", "yours made 45", lambda v, x, t, h, sweeps: by_sweeps(v, x, t, h, sweeps + 5))
 table.wrong("17.1", "is None", lambda v, x, t, h, sweeps: None)
@@ -64,6 +66,9 @@ table.wrong("17.2", "opposite", 0)
 table.wrong("17.2", "half of it", 1.414)
 table.wrong("17.2", "Both halves", 0.25)
 table.wrong("17.2", "right angles", 0.87)
+table.wrong("17.2", "no mean of the cases", 0.75)
+table.wrong("17.2", "length itself", 19.8)
+table.wrong("17.2", "length of one noise", 28)
 table.wrong("17.2", "mean of two independent", 0.6)
 
 
@@ -89,6 +94,10 @@ table.wrong("17.3", "starts at a", lambda s, a, b: (1 - b) ** s if a else ((1 - 
 table.wrong("17.3", "Upside down", lambda s, a, b: ((1 - a) / (1 - b)) ** s)
 table.wrong("17.3", "time that is left", lambda s, a, b: (b - a) ** s)
 table.wrong("17.3", "divided by 1 - t", lambda s, a, b: math.exp(-s * (b - a)))
+table.wrong("17.3", "changes on the way", lambda s, a, b: math.exp(-s * (b - a) / (1 - b)))
+table.wrong("17.3", "logarithm", lambda s, a, b: s * math.log((1 - b) / (1 - a)))
+table.wrong("17.3", "leaves to v", lambda s, a, b: ((1 - b) / (1 - a)) ** (1 - s))
+table.wrong("17.3", "was left at a", lambda s, a, b: ((1 - b) * (1 - a)) ** s)
 
 
 # 17.4: edit(source, target, x1, noises)
@@ -148,6 +157,27 @@ wrong_edit("without noise", lambda a, b, z, x, x1, e, t: b(z) - a(x))
 wrong_edit("source is missing", lambda a, b, z, x, x1, e, t: b(z + x - x1))
 wrong_edit("end of each step", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(x), shift=1)
 wrong_edit("lasts 1 / N", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(x), length=1.0)
+
+
+wrong_edit("yours by minus", lambda a, b, z, x, x1, e, t: a(x) - b(z + x - x1))
+wrong_edit("asked at z + x_t", lambda a, b, z, x, x1, e, t: b(z + x) - a(x))
+wrong_edit("points without noise", lambda a, b, z, x, x1, e, t: b(z) - a(x1))
+wrong_edit(
+    "added to x1",
+    lambda a, b, z, x, x1, e, t: b(z + (1 - t) * e) - a(x1 + (1 - t) * e),
+)
+table.wrong("17.4", "first noise", lambda a, b, x, e: step_by_step(a, b, x, e[:1].expand_as(e)))
+table.wrong("17.4", "in reverse", lambda a, b, x, e: step_by_step(a, b, x, e.flip(0)))
+
+
+@table.wrong("17.4", "began at x1 again")
+def each_anew(source, target, x1, noises):
+    z, n = x1, len(noises)
+    for k, noise in enumerate(noises):
+        t = times(x1, k / n)
+        x = column(1 - t, x1) * noise + column(t, x1) * x1
+        z = x1 + (target(z + x - x1, t) - source(x, t)) / n
+    return z
 
 
 @table.wrong("17.4", "swapped")

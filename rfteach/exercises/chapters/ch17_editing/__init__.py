@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rfteach._interpolation import along
+from rfteach.exercises.chapters.ch17_editing.edits import edited, likely_mistakes, other
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools.answers import Right, Wrong, call
 from rfteach.exercises.tools.expect import (
@@ -21,8 +21,6 @@ from rfteach.exercises.tools.expect import (
 from rfteach.exercises.tools.inputs import inputs, waves
 from rfteach.exercises.tools.probe import Probe
 
-Field = Callable[[Tensor, Tensor], Tensor]
-
 
 def gentle(x: Tensor, t: Tensor) -> Tensor:
     """A smooth field whose Lipschitz constant in x is below 1, so that one step is undone."""
@@ -32,8 +30,8 @@ def gentle(x: Tensor, t: Tensor) -> Tensor:
 @exercise("17.1", "Undo a step", "code")
 def undo_a_step(undo: Any) -> Right:
     """Check `undo(velocity, x, t, h, sweeps)`: x <- end - h v(x, t), begun at the end."""
-    for given in inputs(seed=171):
-        end, t, h, sweeps = given.points(), 0.3, 0.2, 40
+    for k, given in enumerate(inputs(seed=171)):
+        end, t, h, sweeps = given.points(), 0.3, 0.2, (40, 3)[k % 2]
         probe = Probe(gentle, end)
         result = call(undo, probe, end.clone(), t, h, sweeps)
         got = expect_tensor(result, end, "The start of the step")
@@ -65,6 +63,19 @@ def undo_a_step(undo: Any) -> Right:
                 "off h v from the last x each time.",
             ),
             (_undone(end, t, 1, sweeps), "The step lasts h, not 1."),
+            (
+                _undone(end, 1 - t, h, sweeps),
+                "The clock is not turned around: ask at t, not 1 - t.",
+            ),
+            (
+                _undone(end, t, h, sweeps - 1),
+                "This is one sweep less than was asked for.",
+            ),
+            (
+                _damped(end, t, h, sweeps),
+                "Half of the last guess is mixed in. It gets there, too, but in more sweeps: take "
+                "end - h v(x, t) whole.",
+            ),
         ]
         expect_close(got, right, mistakes, name="The start of the step")
         if probe.evaluations != sweeps:
@@ -86,6 +97,13 @@ def _undone(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
     x = end
     for _ in range(sweeps):
         x = end - h * gentle(x, _clock(x, t))
+    return x
+
+
+def _damped(end: Tensor, t: float, h: float, sweeps: int) -> Tensor:
+    x = end
+    for _ in range(sweeps):
+        x = (x + end - h * gentle(x, _clock(x, t))) / 2
     return x
 
 
@@ -118,6 +136,12 @@ def middle_of_two_noises(length: Any) -> Right:
             (2**0.5, "That is the sum of the two. The middle is half of it."),
             (0.25, "Both halves count: the variances of independent numbers add."),
             (0.866, "That is for an angle of 60 degrees. Independent noises are at right angles."),
+            (
+                0.75,
+                "Length is no mean of the cases. What is the variance of a pixel of the middle?",
+            ),
+            (19.8, "That is the length itself. Which share is it of that of one noise, 28?"),
+            (28, "That is the length of one noise. Which share of it is left in the middle?"),
             (0.7854, "There is no circle here: what is the variance of a pixel of the middle?"),
         ],
     )
@@ -146,6 +170,13 @@ def how_far_the_pull_goes(left: Any) -> Right:
                 2.718281828 ** (-strength * (b - a)),
                 "This is a pull of constant strength. Here it is divided by 1 - t.",
             ),
+            (
+                2.718281828 ** (-strength * (b - a) / (1 - b)),
+                "1 / (1 - t) changes on the way: integrate it from a to b.",
+            ),
+            (strength * math.log(share), "This is the logarithm of the share."),
+            (share ** (1 - strength), "The exponent is the strength, not what it leaves to v."),
+            (((1 - b) * (1 - a)) ** strength, "From a to b: divide by what was left at a."),
         ]
         what = f"At strength {strength:g}, from {a:g} to {b:g}, the share that is left"
         expect_value(call(left, strength, a, b), right, mistakes, what)
@@ -161,52 +192,11 @@ def flow_edit(edit: Any) -> Right:
     for k, given in enumerate(inputs(seed=174)):
         x1, steps = given.points(), (4, 3, 6, 5, 3, 2, 1)[k]
         noises = torch.stack([given.points() for _ in range(steps)])
-        probes = Probe(waves, x1, "source"), Probe(_other, x1, "target")
+        probes = Probe(waves, x1, "source"), Probe(other, x1, "target")
         result = call(edit, *probes, x1.clone(), noises.clone())
         got = expect_tensor(result, x1, "The edited point")
-        right = _edited(waves, _other, x1, noises)
-        mistakes = [
-            (x1, "Nothing has changed. Move z by the difference of the velocities."),
-            (
-                _edited(_other, waves, x1, noises),
-                "The difference has the wrong sign: target minus source.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="given"),
-                "Both velocities were asked at x_t. The target is asked where the edited point "
-                "would be: z + x_t - x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="edited"),
-                "Both velocities were asked at z + x_t - x1. The source is asked at x_t.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="mixed anew"),
-                "The edited point is not mixed with the noise: that takes off a part of z. It goes "
-                "the same way as the given one, z + (x_t - x1).",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="bare"),
-                "The target was asked at z, a point without noise. It knows noisy points: z + x_t "
-                "- x1.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, place="swapped"),
-                "Noise and image are swapped: at t = 0 the point is all noise.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, first=1),
-                "The velocities were asked at the end of each step. Ask at its start, k / N.",
-            ),
-            (
-                _edited(waves, _other, x1, noises, length=1.0),
-                "Each step lasts 1 / N: multiply the difference by it.",
-            ),
-            (
-                _edited(lambda x, t: 0 * x, _other, x1, noises),
-                "The velocity of the source is missing.",
-            ),
-        ]
+        right = edited(waves, other, x1, noises)
+        mistakes = likely_mistakes(x1, noises)
         expect_close(got, right, mistakes, name="The edited point")
         for probe, name in zip(probes, ("source", "target"), strict=True):
             if probe.evaluations != steps:
@@ -218,34 +208,3 @@ def flow_edit(edit: Any) -> Right:
         "With two equal velocities nothing changes, whatever the noise. That is why what the two "
         "captions agree on is kept."
     )
-
-
-def _other(x: Tensor, t: Tensor) -> Tensor:
-    """Another smooth field."""
-    return 0.6 * torch.sin(1.7 * x + 0.2) - along(t, x) * torch.cos(x)
-
-
-def _edited(
-    source: Field,
-    target: Field,
-    x1: Tensor,
-    noises: Tensor,
-    *,
-    place: str = "",
-    first: int = 0,
-    length: float | None = None,
-) -> Tensor:
-    z, n = x1, len(noises)
-    for k, noise in enumerate(noises):
-        t = (k + first) / n
-        x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
-        there = z + x - x1
-        looks = {
-            "given": (x, x),
-            "edited": (there, there),
-            "mixed anew": ((1 - t) * noise + t * z, x),
-            "bare": (z, x),
-        }.get(place, (there, x))
-        slope = target(looks[0], _clock(x, t)) - source(looks[1], _clock(x, t))
-        z = z + (length or 1 / n) * slope
-    return z

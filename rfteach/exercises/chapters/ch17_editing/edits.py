@@ -1,0 +1,134 @@
+"""FlowEdit as exercise 17.4 asks for it, and as it is likely to be got wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from rfteach._interpolation import along
+from rfteach.exercises.tools.inputs import waves
+
+Field = Callable[[Tensor, Tensor], Tensor]
+
+
+def other(x: Tensor, t: Tensor) -> Tensor:
+    """Another smooth field."""
+    return 0.6 * torch.sin(1.7 * x + 0.2) - along(t, x) * torch.cos(x)
+
+
+def edited(
+    source: Field,
+    target: Field,
+    x1: Tensor,
+    noises: Tensor,
+    *,
+    place: str = "",
+    first: int = 0,
+    length: float | None = None,
+    anew: bool = False,
+) -> Tensor:
+    """Return FlowEdit of x1 with one noise a step, or what comes out with one thing wrong in it.
+
+    Args:
+        source, target, x1, noises: as in the exercise.
+        place: where the velocities are asked; "" for the right points.
+        first: steps by which their clock is ahead.
+        length: of a step, in place of 1 / N.
+        anew: each step begins at x1 again.
+    """
+    z, n = x1, len(noises)
+    for k, noise in enumerate(noises):
+        t = (k + first) / n
+        clock = x1.new_full((len(x1),), t)
+        x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
+        if place == "added":
+            x = x1 + (1 - t) * noise
+        there = z + x - x1
+        looks = {
+            "given": (x, x),
+            "edited": (there, there),
+            "mixed anew": ((1 - t) * noise + t * z, x),
+            "bare": (z, x),
+            "no shift": (z + x, x),
+            "no noise": (z, x1),
+        }.get(place, (there, x))
+        slope = target(looks[0], clock) - source(looks[1], clock)
+        z = (x1 if anew else z) + (length or 1 / n) * slope
+    return z
+
+
+def likely_mistakes(x1: Tensor, noises: Tensor) -> list[tuple[Tensor, str]]:
+    """Return the results of mistakes, each with the hint that names it."""
+    return [
+        (x1, "Nothing has changed. Move z by the difference of the velocities."),
+        (
+            edited(other, waves, x1, noises),
+            "The difference has the wrong sign: target minus source.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="given"),
+            "Both velocities were asked at x_t. The target is asked where the edited point "
+            "would be: z + x_t - x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="edited"),
+            "Both velocities were asked at z + x_t - x1. The source is asked at x_t.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="mixed anew"),
+            "The edited point is not mixed with the noise: that takes off a part of z. It goes "
+            "the same way as the given one, z + (x_t - x1).",
+        ),
+        (
+            edited(waves, other, x1, noises, place="bare"),
+            "The target was asked at z, a point without noise. It knows noisy points: z + x_t "
+            "- x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="swapped"),
+            "Noise and image are swapped: at t = 0 the point is all noise.",
+        ),
+        (
+            edited(waves, other, x1, noises, first=1),
+            "The velocities were asked at the end of each step. Ask at its start, k / N.",
+        ),
+        (
+            edited(waves, other, x1, noises, length=1.0),
+            "Each step lasts 1 / N: multiply the difference by it.",
+        ),
+        (
+            edited(lambda x, t: 0 * x, other, x1, noises),
+            "The velocity of the source is missing.",
+        ),
+        (
+            edited(waves, other, x1, noises, length=-1 / len(noises)),
+            "z moves by plus the difference, and yours by minus: t rises from 0 to 1.",
+        ),
+        (
+            edited(waves, other, x1, noises[:1].expand_as(noises)),
+            "All steps had the first noise. Step k has noises[k].",
+        ),
+        (
+            edited(waves, other, x1, noises.flip(0)),
+            "The noises were taken in reverse. Step k, at t = k / N, has noises[k].",
+        ),
+        (
+            edited(waves, other, x1, noises, place="added"),
+            "The noise was added to x1. Mix it: x_t = (1 - t) noise + t x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="no shift"),
+            "The target was asked at z + x_t. Only the way of x1 is added, x_t - x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="no noise"),
+            "Both velocities were asked at points without noise. They know noisy points: x_t, "
+            "and z + x_t - x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, anew=True),
+            "Each step began at x1 again. z goes on from where the last step left it.",
+        ),
+    ]
