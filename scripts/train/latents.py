@@ -98,7 +98,14 @@ def spent(job: Job, name: str, train: Callable) -> float:
 
 
 def best_flows(
-    job: Job, name: str, network: Callable, coupling, decode: Callable, judge: Judge, training: dict
+    job: Job,
+    name: str,
+    network: Callable,
+    coupling,
+    decode: Callable,
+    judge: Judge,
+    noises: int,
+    training: dict,
 ) -> tuple[dict, nn.Module]:
     """Train with each rate, then with the best one and each seed; return the facts, and a flow.
 
@@ -107,14 +114,14 @@ def best_flows(
     """
     preset = job.preset
 
-    def fit(label: str, seed: int, noises: range, rate: float) -> tuple[dict, nn.Module]:
+    def fit(label: str, seed: int, starts: range, rate: float) -> tuple[dict, nn.Module]:
         velocity = network(seed=seed)
         settings = {**training, "learning_rate": rate, "seed": seed, "bf16": False}
         seconds = spent(job, label, partial(job.fit, label, velocity, coupling, **settings))
 
         def look():
             found = []
-            for k in noises:
+            for k in starts:
                 count = preset.tried if k == OTHER_SEED else preset.samples
                 generator = torch.Generator().manual_seed(1000 + k)
                 start = coupling.source.sample(count, generator=generator, device=DEVICE)
@@ -129,8 +136,8 @@ def best_flows(
         label = f"{name}, rate {rate:g}"
         tried[rate] = fit(label, OTHER_SEED, range(OTHER_SEED, OTHER_SEED + 1), rate)[0]["FID"][0]
     best = min(tried, key=tried.__getitem__)
-    noises = range(preset.noises)
-    made = {s: fit(f"{name}, seed {s}", s, noises, best) for s in range(SEED, SEED + preset.seeds)}
+    seeds = range(SEED, SEED + preset.seeds)
+    made = {s: fit(f"{name}, seed {s}", s, range(noises), best) for s in seeds}
     facts = {
         "rates": {f"{rate:g}": fid for rate, fid in tried.items()},
         "rate": best,
@@ -183,6 +190,7 @@ def run(job: Job) -> None:
             rf.IndependentCoupling(rf.Gaussian(numbers), rf.Empirical(unit)),
             lambda end, packing=packing, m=mean, s=scale: packing.decode(s * end + m),
             judge,
+            preset.noises,
             preset.training,
         )
     flows["pixels"], _ = best_flows(
@@ -192,6 +200,7 @@ def run(job: Job) -> None:
         rf.IndependentCoupling(NOISE, rf.Empirical(images)),
         lambda end: end,
         judge,
+        1,  # its sampling takes much longer
         preset.pixels,
     )
 
