@@ -2,8 +2,7 @@
 
 Three autoencoders have 1, 2 and 4 channels of 7 x 7; their rivals are as many numbers of PCA. In
 the latents of the smallest and the largest a flow is trained, with the best of some learning rates
-and three seeds. The rival of all flows is a U-Net on pixels, which trains for no fewer seconds of
-the processor.
+and three seeds. (The flow on pixels to hold them against is that of the job `fashion`.)
 """
 
 import time
@@ -104,8 +103,6 @@ def best_flows(
     coupling,
     decode: Callable,
     judge: Judge,
-    noises: int,
-    training: dict,
 ) -> tuple[dict, nn.Module]:
     """Train with each rate, then with the best one and each seed; return the facts, and a flow.
 
@@ -116,7 +113,7 @@ def best_flows(
 
     def fit(label: str, seed: int, starts: range, rate: float) -> tuple[dict, nn.Module]:
         velocity = network(seed=seed)
-        settings = {**training, "learning_rate": rate, "seed": seed, "bf16": False}
+        settings = {**preset.training, "learning_rate": rate, "seed": seed, "bf16": False}
         seconds = spent(job, label, partial(job.fit, label, velocity, coupling, **settings))
 
         def look():
@@ -137,7 +134,7 @@ def best_flows(
         tried[rate] = fit(label, OTHER_SEED, range(OTHER_SEED, OTHER_SEED + 1), rate)[0]["FID"][0]
     best = min(tried, key=tried.__getitem__)
     seeds = range(SEED, SEED + preset.seeds)
-    made = {s: fit(f"{name}, seed {s}", s, range(noises), best) for s in seeds}
+    made = {s: fit(f"{name}, seed {s}", s, range(preset.noises), best) for s in seeds}
     facts = {
         "rates": {f"{rate:g}": fid for rate, fid in tried.items()},
         "rate": best,
@@ -147,7 +144,7 @@ def best_flows(
 
 
 def run(job: Job) -> None:
-    """Train the autoencoders, then a flow in each latent space, then one on pixels; measure all."""
+    """Train the autoencoders, then flows in their latents and in those of PCA; measure all."""
     job.require()
     preset = job.preset
     if job.smoke:
@@ -190,19 +187,7 @@ def run(job: Job) -> None:
             rf.IndependentCoupling(rf.Gaussian(numbers), rf.Empirical(unit)),
             lambda end, packing=packing, m=mean, s=scale: packing.decode(s * end + m),
             judge,
-            preset.noises,
-            preset.training,
         )
-    flows["pixels"], _ = best_flows(
-        job,
-        "flow, pixels",
-        partial(fresh, rf.UNetVelocity, 28, preset.channels),
-        rf.IndependentCoupling(NOISE, rf.Empirical(images)),
-        lambda end: end,
-        judge,
-        1,  # its sampling takes much longer
-        preset.pixels,
-    )
 
     packed = {
         f"{channels}/{name}": tensor.half()
