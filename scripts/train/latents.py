@@ -20,7 +20,7 @@ from scripts.train.measures import NOISE, generate, shipped_classifier
 DATA = "Fashion-MNIST, latents"
 CHANNELS = (1, 2, 4)
 FLOWN = (1, 4)  # those with flows in their latents, and in as many numbers of PCA
-SHIPPED = "autoencoder, 4 channels"  # the latents whose flow is shipped
+SHIPPED = "autoencoder, 1 channels"  # the latents whose flow is shipped
 OTHER_SEED = 100  # of the runs that choose a learning rate, and of the noise they are judged with
 
 
