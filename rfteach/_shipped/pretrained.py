@@ -59,7 +59,7 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
     - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11);
-    - "Fashion-MNIST, latents", in the scaled latents of 4 channels, flattened: 1-RF (chapter 18).
+    - "Fashion-MNIST, latents", in the scaled latents of 1 channel, flattened: 1-RF (chapter 18).
 
     In the plane "distilled" is the 1-RF in one step, of images it is the 2-RF. Other sources than
     N(0, I) are in the name. The flows are those of Liu et al. 2022, Algorithm 1.

@@ -84,4 +84,4 @@ def test_the_command_that_trains_starts():
     command = [sys.executable, "-m", "scripts.train", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "{plane,digits,fashion,transfer,captions}" in done.stdout
+    assert "{plane,digits,fashion,transfer,captions,latents}" in done.stdout

@@ -31,7 +31,7 @@ LOST = {  # two stages that do not need each other
     "fashion": ["pairs of the 2-RF", "distilled"],
     "transfer": ["pairs of the 1-RF", "feature loss"],
     "captions": ["1-RF", "one stream, seed 1"],
-    "latents": ["4 channels, seed 0", "pixels, seed 1"],
+    "latents": ["flow, autoencoder, 1 channels, seed 0", "flow, PCA, 49 numbers, seed 1"],
 }
 
 

@@ -16,7 +16,8 @@ def test_the_manifests_list_what_is_there():
     listed = {f"{name}.json" for name in MANIFESTS}
     for name in MANIFESTS:
         record = rf.weights_manifest(name)
-        parts = [*record["data"].values(), record.get("classifier"), record.get("neighbors")]
+        others = (record.get(part) for part in ("classifier", "neighbors", "autoencoders"))
+        parts = [*record["data"].values(), *others]
         listed |= {part["file"] for part in parts if part and "file" in part}
     assert {path.name for path in WEIGHTS_FOLDER.iterdir()} == listed
 
@@ -101,6 +102,33 @@ def test_the_flow_of_captions_is_that_of_the_manifest():
     right = (classifier(images).argmax(dim=1) == torch.arange(n) % 10).double().mean().item()
     measured = record["guidance"][f"{preset['best']:g}"][0]["recheck accuracy"]
     assert right == pytest.approx(measured, abs=2.5 / n)  # another machine may round two away
+
+
+def test_the_autoencoders_lose_what_was_measured():
+    """On other images: 2,000 of the training set, where the manifest has the 10,000 test images."""
+    images, _ = rf.fashion()
+    entry = rf.weights_manifest("latents")["autoencoders"]["channels"]
+    autoencoders = rf.fashion_autoencoders()
+    assert list(autoencoders) == [1, 2, 4]
+    for channels, autoencoder in autoencoders.items():
+        assert not any(p.requires_grad for p in autoencoder.parameters())
+        lost = (autoencoder(images).clamp(-1, 1) - images).square().mean().item()
+        measured = entry[str(channels)]["measured"]["mean square error"]
+        assert lost == pytest.approx(measured, rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_flow_in_latents_is_as_good_as_measured():
+    """The very samples of the manifest, so the FID differs by rounding alone."""
+    record = rf.weights_manifest("latents")
+    facts = record["autoencoders"]["channels"]["1"]["measured"]
+    velocity = rf.pretrained("Fashion-MNIST, latents")["1-RF"]
+    start = rf.Gaussian(49).sample(2000, generator=torch.Generator().manual_seed(1000))
+    latents = facts["scale"] * rf.euler(velocity, start, steps=20).end + facts["mean"]
+    images = rf.fashion_autoencoders()[1].decode(latents.unflatten(1, (1, 7, 7))).clamp(-1, 1)
+    classifier, real = rf.fashion_classifier()
+    measured = record["data"]["Fashion-MNIST, latents"]["models"]["1-RF"]["FID"][0]
+    assert rf.feature_fid(images, real, classifier) == pytest.approx(measured, rel=5e-3)
 
 
 @pytest.mark.parametrize("data", DATA)

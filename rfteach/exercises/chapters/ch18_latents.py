@@ -47,7 +47,13 @@ def decoder_input(decoder_input: Any) -> Right:
                     "back last.",
                 ),
                 (x / scaling - shift, "The shift was subtracted. Add it back."),
+                ((x - shift) / scaling, "The shift was subtracted. Add it back, at the end."),
                 (x / scaling, "The shift is missing."),
+                (x + shift, "The scaling is missing."),
+                *(
+                    (way, "Encoding multiplies by the scaling. So the way back divides by it.")
+                    for way in (x * scaling, x * scaling - shift, (x + shift) * scaling)
+                ),
             ]
             expect_close(got, x / scaling + shift, mistakes, name="The decoder's input")
     return Right(
@@ -76,12 +82,15 @@ def takeover(time: Any) -> Right:
             (1 - found, "That is the share of noise, 1 - t, or you took the inverse of s."),
             (0.18215, "That is t / (1 - t). Solve for t."),
             (scale, "That is the scale. The time lies between 0 and 1."),
+            (100 * found, "That is a percentage. The time lies between 0 and 1."),
             (
                 1 / (1 + scale**2),
                 "You compared variance with width. Both sides are widths: s t = 1 - t.",
             ),
         ],
     )
+    if not hint and not 0 <= value <= 1:
+        hint = "The time lies between 0 and 1."
     raise Wrong(shown + (hint or "Set the two widths equal: s t = 1 - t, with s = 1 / 0.18215."))
 
 
@@ -98,9 +107,10 @@ class _Asked:
     """A smooth velocity that checks how it is called."""
 
     def __init__(self, like: Tensor):
-        self.shape = like.shape
+        self.shape, self.calls = like.shape, 0
 
     def __call__(self, x: Any, t: Any) -> Tensor:
+        self.calls += 1
         shapes = [tuple(v.shape) for v in (x, t) if isinstance(v, Tensor)]
         if shapes != [tuple(self.shape), (self.shape[0],)]:
             raise Wrong(
@@ -118,6 +128,8 @@ def to_unit(to_unit: Any) -> Right:
             x, t = given.points(), given.times(0.1, 0.9)
             v = _Asked(x)
             got = expect_tensor(call(to_unit, v, s, x, t), x, "The velocity")
+            if v.calls != 1:
+                raise Wrong(f"The velocity was evaluated {v.calls} times. Once is enough.")
             back = 1 / s
             c = (1 - t) + back * t
             wide, told = along(c, x), back * t / c
@@ -145,6 +157,45 @@ def to_unit(to_unit: Any) -> Right:
                 (
                     (back - 1) * x / wide + v(x / wide, told) * wide,
                     "The clocks run at different speeds: multiply by dt'/dt.",
+                ),
+                (
+                    ((back - 1) * x + back * v(x / wide, t / (t + back * (1 - t)))) / wide,
+                    "The clock is turned the wrong way: the time of the other flow is t / c / s.",
+                ),
+                (
+                    ((back - 1) * x + back * v(x * wide, told)) / wide,
+                    "The place is turned the wrong way: divide it by c.",
+                ),
+                (
+                    (back - 1) * x + back * v(x / wide, told),
+                    "All of it is divided by c: one factor c of the slope cancels, one stays.",
+                ),
+                (
+                    (back - 1) * x / wide + back * v(x / wide, told),
+                    "The velocity term is divided by c, too.",
+                ),
+                (
+                    ((back - 1) * x / wide + back * v(x / wide, told)) / wide,
+                    "The first term has one c below it, not two: it is c' times x / c.",
+                ),
+                *(
+                    (
+                        ((back - 1) * x + factor * v(x / wide, told)) / wide,
+                        "The factor of the velocity is 1 / s: that is c times dt'/dt, times c.",
+                    )
+                    for factor in (1, s)
+                ),
+                (
+                    ((1 - back) * x + back * v(x / wide, told)) / wide,
+                    "Check the sign of the slope of c = (1 - t) + t / s.",
+                ),
+                (
+                    v(x / wide, told),
+                    "Place and clock are right. The result must be converted, too.",
+                ),
+                *(
+                    (v(place, t) / s, "Between noise and data the scale is neither 1 nor s but c.")
+                    for place in (s * x, x / s)
                 ),
                 (at_scale(v, x, t, back, along_last), WRONG_AXIS),
             ]
@@ -184,6 +235,49 @@ def best_error(best_error: Any) -> Right:
             (
                 (kept * noise / (kept + noise)).sum().item() + left,
                 "`noise` is a standard deviation. Its square is the variance.",
+            ),
+            *(
+                (
+                    (kept_ * square / (kept_ + square)).sum().item() + sum(numbers[more:]),
+                    f"With k = {k}, the numbers kept are the first {k}: `variances[:k]`.",
+                )
+                for more in (k + 1, k - 1)
+                if 0 < more <= len(numbers)
+                for kept_ in [torch.tensor(numbers[:more])]
+            ),
+            (
+                k * noise + left,
+                "`noise` is a standard deviation; its square is the variance. And the best decoder "
+                "shrinks each number.",
+            ),
+            (
+                lost + left + (len(numbers) - k) * square,
+                "Numbers that are left out are not sent, so no noise is added to them.",
+            ),
+            (
+                (kept / (kept + square)).pow(2).sum().item() * square + left,
+                "That is the noise that comes through. Shrinking also loses a part of z itself.",
+            ),
+            (
+                (square / (kept + square)).pow(2).mul(kept).sum().item() + left,
+                "That is what shrinking loses of z. A part of the noise comes through as well.",
+            ),
+            (
+                (kept**2 * square / (kept**2 + square)).sum().item()
+                + sum(v**2 for v in numbers[k:]),
+                "The variances are squares already. Do not square them again.",
+            ),
+            *(
+                (
+                    (lost + left) / count,
+                    "The error of an image is the sum over its numbers, not their mean.",
+                )
+                for count in (k, len(numbers))
+                if count > 1
+            ),
+            (
+                (lost + left) ** 0.5,
+                "The mean squared error is asked for, not its root.",
             ),
             (
                 (kept * square / (kept + square)).mean().item() + left,

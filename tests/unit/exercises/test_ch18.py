@@ -23,6 +23,9 @@ table.wrong("18.1", "divides by it", lambda x, scaling, shift: x * scaling + shi
 table.wrong("18.1", "comes back last", lambda x, scaling, shift: (x + shift) / scaling)
 table.wrong("18.1", "Add it back", lambda x, scaling, shift: x / scaling - shift)
 table.wrong("18.1", "shift is missing", lambda x, scaling, shift: x / scaling)
+table.wrong("18.1", "scaling is missing", lambda x, scaling, shift: x + shift)
+table.wrong("18.1", "at the end", lambda x, scaling, shift: (x - shift) / scaling)
+table.wrong("18.1", "divides by it", lambda x, scaling, shift: (x + shift) * scaling)
 
 
 # 18.2: the time at which the signal takes over
@@ -35,6 +38,8 @@ table.wrong("18.2", "share of noise", 0.846)
 table.wrong("18.2", "Solve for t", 0.182)
 table.wrong("18.2", "between 0 and 1", 5.49)
 table.wrong("18.2", "variance with width", 0.0321)
+table.wrong("18.2", "percentage", 15.4)
+table.wrong("18.2", "between 0 and 1", -0.154)
 table.wrong("18.2", "two widths equal", 0.3)
 
 
@@ -79,6 +84,34 @@ wrong_unit("different speeds", lambda v, s, x, t, c, told: (1 / s - 1) * x / c +
 wrong_unit("shape (batch,)", lambda v, s, x, t, c, told: v(x / c, told[:, None]))
 
 
+wrong_unit(
+    "wrong way",
+    lambda v, s, x, t, c, told: ((1 / s - 1) * x + v(x / c, s * t / (1 - t + s * t)) / s) / c,
+)
+wrong_unit(
+    "turned the wrong way: divide",
+    lambda v, s, x, t, c, told: ((1 / s - 1) * x + v(x * c, told) / s) / c,
+)
+wrong_unit("All of it is divided", lambda v, s, x, t, c, told: (1 / s - 1) * x + v(x / c, told) / s)
+wrong_unit("velocity term", lambda v, s, x, t, c, told: (1 / s - 1) * x / c + v(x / c, told) / s)
+wrong_unit("not two", lambda v, s, x, t, c, told: ((1 / s - 1) * x / c + v(x / c, told) / s) / c)
+wrong_unit(
+    "factor of the velocity", lambda v, s, x, t, c, told: ((1 / s - 1) * x + v(x / c, told)) / c
+)
+wrong_unit(
+    "factor of the velocity", lambda v, s, x, t, c, told: ((1 / s - 1) * x + s * v(x / c, told)) / c
+)
+wrong_unit(
+    "sign of the slope", lambda v, s, x, t, c, told: ((1 - 1 / s) * x + v(x / c, told) / s) / c
+)
+wrong_unit("result must be converted", lambda v, s, x, t, c, told: v(x / c, told))
+wrong_unit("neither 1 nor s", lambda v, s, x, t, c, told: v(s * x, t) / s)
+wrong_unit(
+    "Once is enough",
+    lambda v, s, x, t, c, told: ((1 / s - 1) * x + (v(x / c, told) + v(x / c, told)) / 2 / s) / c,
+)
+
+
 @table.wrong("18.3", "wrong axis")
 def on_another_axis(velocity, s, x, t):
     told = t / s / (1 - t + t / s)
@@ -115,6 +148,31 @@ wrong_error(
 wrong_error(
     "not their mean", lambda kept, left, k, noise, sq: (kept * sq / (kept + sq)).mean() + left
 )
+
+
+wrong_error("shrinks each number", lambda kept, left, k, noise, sq: k * noise + left)
+wrong_error(
+    "noise that comes through",
+    lambda kept, left, k, noise, sq: (kept / (kept + sq)).pow(2).sum() * sq + left,
+)
+wrong_error(
+    "shrinking loses",
+    lambda kept, left, k, noise, sq: ((sq / (kept + sq)) ** 2 * kept).sum() + left,
+)
+wrong_error(
+    "not its root", lambda kept, left, k, noise, sq: ((kept * sq / (kept + sq)).sum() + left).sqrt()
+)
+
+
+def of(variances, k, noise):
+    kept, sq = variances[:k], noise**2
+    return (kept * sq / (kept + sq)).sum() + variances[k:].sum()
+
+
+table.wrong("18.4", "the first 2", lambda v, k, noise: of(v, k + 1, noise))
+table.wrong("18.4", "Do not square them", lambda v, k, noise: of(v**2, k, noise))
+table.wrong("18.4", "not their mean", lambda v, k, noise: of(v, k, noise) / len(v))
+table.wrong("18.4", "not sent", lambda v, k, noise: of(v, k, noise) + (len(v) - k) * noise**2)
 
 
 @table.wrong("18.4", "knows nothing")
