@@ -208,13 +208,14 @@ class PairedCoupling(Rows):
 
     @classmethod
     def load(cls, path: Path | str) -> PairedCoupling:
-        """Read pairs that `save` wrote, onto the CPU.
+        """Read pairs that `save` wrote, or a shard of `sharded_flow_coupling`, onto the CPU.
 
         Raises:
             CheckpointError: the file is missing, damaged, or holds something else.
         """
         way_out = "make the pairs again with flow_coupling(...) and .save(path)"
         tensors, _ = load_tensors(Path(path), PAIRS_FORMAT, way_out)
+        tensors = {k: v for k, v in tensors.items() if not k.startswith("probe.")}  # a shard's
         if tensors.keys() - {"condition"} != {"x0", "x1"}:
             raise CheckpointError(f"{path} holds {sorted(tensors)}, not x0 and x1; {way_out}")
         try:
