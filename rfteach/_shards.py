@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_conditions, check_count, check_distribution
+from rfteach._checks import check_conditions, check_count, check_distribution, check_seed
 from rfteach._couplings import PAIRS_FORMAT, PairedCoupling
 from rfteach._distributions import Distribution
 from rfteach._reflow import FixedStepSolver, flow_coupling
@@ -148,6 +148,7 @@ def sharded_flow_coupling(
     """
     check_count("size", size)
     check_count("shard_size", shard_size)
+    check_seed(seed)
     check_distribution("source", source)
     check_conditions(condition, size)
     rank, processes, main = 0, 1, True

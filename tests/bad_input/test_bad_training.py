@@ -53,6 +53,20 @@ def test_learning_rate(bad, coupling, says):
         rf.train(network(), coupling, learning_rate=bad)
 
 
+def test_what_is_no_number_or_no_seed(coupling, says):
+    with says(TypeError, "learning_rate = tensor", "pass a float"):
+        rf.train(network(), coupling, learning_rate=torch.tensor(1e-3))
+    for bad in (None, 1.5, -1, True):
+        with says(TypeError, f"seed = {bad}", "an integer from 0"):
+            rf.train(network(), coupling, seed=bad)
+
+
+@pytest.mark.parametrize("bits", [torch.float16, torch.bfloat16])
+def test_weights_of_16_bits(bits, coupling, says):
+    with says(TypeError, "the weights have 16 bits", "velocity.float()"):
+        rf.train(network().to(bits), coupling)
+
+
 @pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, NAN])
 def test_ema_decay(bad, coupling, says):
     with says(ValueError, f"ema_decay = {bad}", "[0, 1)"):

@@ -351,6 +351,14 @@ def test_a_resumed_run_makes_only_the_steps_that_are_left(tmp_path):
     assert torch.equal(weights(resumed), weights(unbroken))
 
 
+def test_it_trains_where_gradients_are_off():
+    first, second = network(), network()
+    quick_train(first, COUPLING, steps=10)
+    with torch.no_grad():
+        quick_train(second, COUPLING, steps=10)
+    assert torch.equal(weights(first), weights(second))
+
+
 def test_what_a_network_keeps_beside_its_weights_is_resumed_as_well(tmp_path):
     """Batch normalization keeps a mean and a variance, which training moves."""
 
