@@ -172,6 +172,7 @@ from rfteach._widgets import (
     image_playground as image_playground,
     playground as playground,
     retrain as retrain,
+    steering_playground as steering_playground,
 )
 
 try:

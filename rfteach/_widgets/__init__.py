@@ -9,5 +9,6 @@ from rfteach._widgets.crossing import crossing
 from rfteach._widgets.image_playground import image_playground
 from rfteach._widgets.playground import playground
 from rfteach._widgets.retrain import retrain
+from rfteach._widgets.steering_playground import steering_playground
 
-__all__ = ["crossing", "image_playground", "playground", "retrain"]
+__all__ = ["crossing", "image_playground", "playground", "retrain", "steering_playground"]

@@ -41,6 +41,7 @@ WIDGETS = {  # what the reader can touch, and how many of it
     "book/06_one_step.html": {"canvas": 2},
     "book/09_images.html": {"canvas": 3},
     "book/13_random_paths.html": {"canvas": 1},
+    "book/16_steering.html": {"canvas": 1},
 }
 PLAYGROUNDS = {  # with other data than those of the page, as the cache may have mixed them
     "book/01_flows.html": "eight Gaussians",

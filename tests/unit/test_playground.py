@@ -87,7 +87,7 @@ def test_a_part_of_the_front_end_stays_readable(path):
     assert len(path.read_text().splitlines()) < 250
 
 
-@pytest.mark.parametrize("name", ["playground.js", "crossing.js", "images.js"])
+@pytest.mark.parametrize("name", ["playground.js", "crossing.js", "images.js", "steering.js"])
 def test_a_program_is_one_module(name):
     program = esm(name)
     assert not re.search(r"^import ", program, re.MULTILINE)

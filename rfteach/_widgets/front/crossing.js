@@ -2,6 +2,7 @@
 
 import { Clock } from "./clock.js";
 import { button, check, follow, make, number, put, slider } from "./controls.js";
+import { Handle } from "./handle.js";
 import { between, countRewired, flowPaths, meanVelocity, meeting, width } from "./pairs.js";
 import { onceAFrame, onNewLook, Plane } from "./plane.js";
 
@@ -10,62 +11,10 @@ const SHOWN = 0.4; // part of an arrow's length that is drawn
 const RARE = 3; // standard deviations from both kinds: hardly any line is there
 const KINDS = ["A", "B"];
 const DASHES = [[], [6, 4]]; // A is solid, B dashed
-const KEYS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
 
 const pair = (values) => `(${values.map(number).join(", ")})`;
 const percent = (weight) => `${Math.round(100 * weight)}\u00a0%`;
 const at = (time) => `t\u00a0=\u00a0${number(time)}`;
-
-/** One end of the line of a kind: a button over the canvas, to drag or to move by arrow keys. */
-class Handle {
-  constructor(model, plane, trait, kind) {
-    Object.assign(this, { model, plane, trait, kind });
-    this.name = `${trait === "starts" ? "Start" : "End"} of ${KINDS[kind]}`;
-    const mark = make("span", { textContent: KINDS[kind] });
-    mark.style.background = model.get("_colors")[trait === "starts" ? "source" : "target"];
-    this.element = make("button", { type: "button", className: "rf-handle" }, mark);
-    this.element.onkeydown = (event) => {
-      const step = KEYS[event.key];
-      if (!step) return;
-      event.preventDefault(); // or the page would scroll
-      this.#move(this.point.map((value, i) => value + 0.1 * step[i]));
-    };
-    this.#drag();
-  }
-
-  get point() {
-    return this.model.get(this.trait)[this.kind];
-  }
-
-  #drag() {
-    const { element, plane } = this;
-    let grip = null; // from the pointer to the handle's center, so that it does not jump
-    element.onpointerdown = (event) => {
-      if (event.button) return;
-      element.setPointerCapture(event.pointerId);
-      element.focus({ preventScroll: true });
-      grip = plane.at(event).map((value, i) => this.point[i] - value);
-    };
-    element.onpointermove = (event) => {
-      if (grip) this.#move(plane.at(event).map((value, i) => value + grip[i]));
-    };
-    element.onpointerup = element.onpointercancel = () => (grip = null);
-  }
-
-  #move(point) {
-    const { model, plane, trait, kind } = this;
-    const held = (value) => Math.max(-plane.limit, Math.min(plane.limit, value));
-    const moved = point.map((value) => Math.round(100 * held(value)) / 100);
-    put(model, trait, model.get(trait).map((old, k) => (k === kind ? moved : old)));
-  }
-
-  show() {
-    const [x, y] = this.point, { limit } = this.plane;
-    this.element.style.left = `${50 * (1 + x / limit)}%`;
-    this.element.style.top = `${50 * (1 - y / limit)}%`;
-    this.element.ariaLabel = `${this.name} at ${pair(this.point)}; arrow keys move it`;
-  }
-}
 
 class Crossing {
   #redraw = onceAFrame(() => this.#draw());
@@ -78,12 +27,26 @@ class Crossing {
     this.plane.canvas.removeAttribute("tabindex"); // only the handles on it are for the keyboard
     this.plane.canvas.setAttribute("role", "img");
     this.handles = KINDS.flatMap((_, kind) =>
-      ["starts", "ends"].map((trait) => new Handle(model, this.plane, trait, kind)));
+      ["starts", "ends"].map((trait) => this.#handle(trait, kind)));
     this.clock = new Clock(model, SECONDS, () => this.#newTime(), this.undo);
     this.#build(element);
     follow(model, ["starts", "ends", "blur"], this.undo, () => this.#newPairs());
     follow(model, ["paths"], this.undo, () => this.#redraw());
     this.undo.push(onNewLook(this.element, () => this.#redraw()));
+  }
+
+  /** One end of the line of a kind. */
+  #handle(trait, kind) {
+    const { model, plane, colors } = this;
+    const held = (value) => Math.max(-plane.limit, Math.min(plane.limit, value));
+    const point = () => model.get(trait)[kind];
+    const move = (wanted) => {
+      const moved = wanted.map((value) => Math.round(100 * held(value)) / 100);
+      put(model, trait, model.get(trait).map((old, k) => (k === kind ? moved : old)));
+    };
+    const color = colors[trait === "starts" ? "source" : "target"];
+    const name = () => `${trait === "starts" ? "Start" : "End"} of ${KINDS[kind]} at ${pair(point())}`;
+    return Object.assign(new Handle(plane, KINDS[kind], color, point, move), { name });
   }
 
   close() {
@@ -126,7 +89,7 @@ class Crossing {
     this.met = meeting(this.pairs);
     this.flow = flowPaths(this.pairs);
     this.rewired = countRewired(this.pairs, this.flow);
-    for (const handle of this.handles) handle.show();
+    for (const handle of this.handles) handle.show(handle.name());
     this.#newTime();
   }
 
