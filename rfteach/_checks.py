@@ -140,6 +140,8 @@ def check_velocity_output(v: Tensor, x: Tensor) -> None:
 
 def check_distribution(name: str, source: object) -> None:
     """Raise unless `source` can be sampled and says what shape its points have."""
+    if isinstance(source, type):
+        raise TypeError(f"the {name} is the class {source.__name__}; make one: {source.__name__}()")
     if not hasattr(source, "event_shape"):
         raise TypeError(
             f"the {name} is of type {type(source).__name__}, which is no distribution; "
@@ -153,6 +155,12 @@ def check_trainable(velocity: nn.Module) -> None:
         raise TypeError(
             f"the velocity is of type {type(velocity).__name__}, which has no weights to train; "
             f"pass a torch.nn.Module such as VelocityMLP(dim)"
+        )
+    kinds = {p.dtype for p in velocity.parameters() if p.requires_grad}
+    if torch.float16 in kinds or torch.bfloat16 in kinds:
+        raise TypeError(
+            "the weights have 16 bits, which lose small steps; pass velocity.float(), and for "
+            "products in bf16 an accelerator with mixed_precision='bf16'"
         )
     if not any(p.requires_grad for p in velocity.parameters()):
         raise ValueError("the velocity has no trainable weights; try velocity.requires_grad_(True)")
@@ -170,3 +178,20 @@ def check_count(name: str, value: int) -> None:
         raise TypeError(f"{name} must be an integer, not {value!r}; pass an int")
     if value < 1:
         raise ValueError(f"{name} = {value}, but it must be at least 1")
+
+
+def check_seed(seed: int) -> None:
+    """Raise unless `seed` is an integer that a generator takes."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise TypeError(f"seed = {seed!r}, but it must be an integer from 0 to 2**63 - 1")
+
+
+def finite_squares(distances: Tensor) -> Tensor:
+    """Return the squares of distances, or raise when one is beyond the range of its numbers."""
+    squares = distances.square()
+    if not torch.isfinite(squares).all():
+        raise ValueError(
+            "some points are so far apart that the square of their distance is not finite; divide "
+            "all points by one number"
+        )
+    return squares

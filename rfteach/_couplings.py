@@ -13,7 +13,14 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_condition, check_count, check_data, check_distribution, check_pair
+from rfteach._checks import (
+    check_condition,
+    check_count,
+    check_data,
+    check_distribution,
+    check_pair,
+    finite_squares,
+)
 from rfteach._distributions import Distribution, Empirical
 from rfteach._optional import optional
 from rfteach._rows import Rows
@@ -166,7 +173,8 @@ class MinibatchOTCoupling(IndependentCoupling):
 def _best_match(a: Float[Tensor, "n dim"], b: Float[Tensor, "n dim"]) -> Tensor:
     """Return for each row of `a` the row of `b` that the least total squared distance gives it."""
     ot = optional("ot")
-    plan = ot.emd([], [], torch.cdist(a, b).square().numpy(), numItermax=10_000_000)
+    squared = finite_squares(torch.cdist(a, b))
+    plan = ot.emd([], [], squared.numpy(), numItermax=10_000_000)
     return torch.as_tensor(plan).argmax(dim=1)  # the plan is a permutation, divided by n
 
 
@@ -195,26 +203,27 @@ class PairedCoupling(Rows):
         check_condition(condition, x1)
         self.x0 = x0.detach()  # training must not go on into the network that made them
         self.x1 = x1.detach()
-        self.condition = condition
-        super().__init__(self.x0, self.x1, condition)
+        self.condition = None if condition is None else condition.detach()
+        super().__init__(self.x0, self.x1, self.condition)
 
     def save(self, path: Path | str) -> None:
         """Write the pairs to a safetensors file."""
         header = {"format": PAIRS_FORMAT}
         tensors = {"x0": self.x0, "x1": self.x1.clone()}  # the file may hold no shared memory
         if self.condition is not None:
-            tensors["condition"] = self.condition
+            tensors["condition"] = self.condition.clone()
         save_tensors(Path(path), tensors, header)
 
     @classmethod
     def load(cls, path: Path | str) -> PairedCoupling:
-        """Read pairs that `save` wrote, onto the CPU.
+        """Read pairs that `save` wrote, or a shard of `sharded_flow_coupling`, onto the CPU.
 
         Raises:
             CheckpointError: the file is missing, damaged, or holds something else.
         """
         way_out = "make the pairs again with flow_coupling(...) and .save(path)"
         tensors, _ = load_tensors(Path(path), PAIRS_FORMAT, way_out)
+        tensors = {k: v for k, v in tensors.items() if not k.startswith("probe.")}  # a shard's
         if tensors.keys() - {"condition"} != {"x0", "x1"}:
             raise CheckpointError(f"{path} holds {sorted(tensors)}, not x0 and x1; {way_out}")
         try:

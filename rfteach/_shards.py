@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -12,11 +13,12 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_conditions, check_count, check_distribution
-from rfteach._couplings import PAIRS_FORMAT
+from rfteach._checks import check_conditions, check_count, check_distribution, check_seed
+from rfteach._couplings import PAIRS_FORMAT, PairedCoupling
 from rfteach._distributions import Distribution
 from rfteach._reflow import FixedStepSolver, flow_coupling
 from rfteach._rows import Rows
+from rfteach._runs.probe import close
 from rfteach._runs.processes import check_one_device
 from rfteach._runs.progress import progress_bar
 from rfteach._runs.tensors import (
@@ -24,6 +26,7 @@ from rfteach._runs.tensors import (
     check_settings,
     fingerprint,
     function_name,
+    held,
     load_tensors,
     save_tensors,
 )
@@ -33,6 +36,8 @@ from rfteach._velocity import Velocity
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
+ELSEWHERE = "pass another folder"
+PROBE = 4  # pairs of one seed, beside the others in each shard: they tell one flow from another
 NAME = re.compile(r"pairs-\d{5,}-of-(\d{5,})\.safetensors")
 
 
@@ -70,10 +75,12 @@ class ShardedCoupling(Rows):
                 f"{self.folder} lacks {len(missing)} of {len(names)} shards, the first of them "
                 f"{missing[0]}; {again}"
             )
-        self._shards, settings = zip(*(_read(self.folder / name) for name in names), strict=True)
+        read = [_read(self.folder / name) for name in names]
+        self._shards, settings, probes = zip(*read, strict=True)
         for k, name in enumerate(names):
             expected = settings[0] | {"shard": k}
             check_settings(self.folder / name, settings[k], expected, f"delete it and {again}")
+            _check_probe(self.folder / name, probes[k], probes[0], f"delete it and {again}")
         self.shard_size = settings[0]["shard_size"]
         self._size = settings[0]["size"]
 
@@ -115,8 +122,8 @@ def sharded_flow_coupling(
 
     Args:
         velocity: callable `velocity(x, t)`, the same in all processes, on the device where the
-            pairs are made. The shards note the weights of a module, and the name of anything else.
-        source: distribution of Z0. The shards note its class and shape, but none of its numbers.
+            pairs are made.
+        source: distribution of Z0.
         folder: where the shards go, which all processes see.
         size: number of pairs, in all shards together.
         shard_size: pairs in a file; the last one may have fewer. What a crash can lose.
@@ -136,10 +143,12 @@ def sharded_flow_coupling(
 
     Raises:
         ValueError, TypeError, ArithmeticError: as for `flow_coupling`.
-        CheckpointError: a file in the folder is damaged, or was made with other settings.
+        CheckpointError: a file in the folder is damaged, or was made with other settings, from
+            other noise or by another flow; or another run is writing into the folder.
     """
     check_count("size", size)
     check_count("shard_size", shard_size)
+    check_seed(seed)
     check_distribution("source", source)
     check_conditions(condition, size)
     rank, processes, main = 0, 1, True
@@ -160,31 +169,41 @@ def sharded_flow_coupling(
         "velocity": fingerprint(velocity),
         "condition": None if condition is None else fingerprint(condition),
     }
-    for path in sorted(folder.glob("pairs-*.safetensors")):  # all, before any is made
-        saved = _read(path)[1]
-        expected = settings | {"shard": saved["shard"]}
-        check_settings(path, saved, expected, "delete it, or pass another folder")
+
+    def pairs(rows: slice, pairs_seed: int) -> PairedCoupling:
+        return flow_coupling(
+            velocity,
+            source,
+            size=rows.stop - rows.start,
+            solver=solver,
+            steps=steps,
+            batch_size=batch_size,
+            condition=None if condition is None else condition[rows],
+            generator=torch.Generator().manual_seed(pairs_seed),
+            device=device,
+            progress=False,
+        )
 
     mine = range(rank, count, processes)
-    with progress_bar(len(mine), shown=progress and main, desc="pairs", unit="shard") as bar:
+    with (
+        held(folder / "pairs", ELSEWHERE) if main else contextlib.nullcontext(),
+        progress_bar(len(mine), shown=progress and main, desc="pairs", unit="shard") as bar,
+    ):
+        there = {path: _read(path) for path in sorted(folder.glob("pairs-*.safetensors"))}
+        for path, (_, saved, _) in there.items():  # all, before any is made
+            expected = settings | {"shard": saved["shard"]}
+            check_settings(path, saved, expected, f"delete it, or {ELSEWHERE}")
+        few = pairs(slice(0, min(PROBE, size)), seed)
+        probe = {"probe.x0": few.x0, "probe.x1": few.x1}
+        for path, (_, _, saved_probe) in there.items():
+            _check_probe(path, saved_probe, probe, f"delete it, or {ELSEWHERE}")
         for k in mine:
             if not paths[k].exists():
                 rows = slice(k * shard_size, min((k + 1) * shard_size, size))
-                pairs = flow_coupling(
-                    velocity,
-                    source,
-                    size=rows.stop - rows.start,
-                    solver=solver,
-                    steps=steps,
-                    batch_size=batch_size,
-                    condition=None if condition is None else condition[rows],
-                    generator=torch.Generator().manual_seed(shard_seed(seed, k)),
-                    device=device,
-                    progress=False,
-                )
-                tensors = {"x0": pairs.x0, "x1": pairs.x1}
-                if pairs.condition is not None:
-                    tensors["condition"] = pairs.condition
+                made = pairs(rows, shard_seed(seed, k))
+                tensors = {"x0": made.x0, "x1": made.x1, **probe}
+                if made.condition is not None:
+                    tensors["condition"] = made.condition
                 made_with = json.dumps(settings | {"shard": k}, sort_keys=True)
                 save_tensors(paths[k], tensors, {"format": PAIRS_FORMAT, "settings": made_with})
             bar.update()
@@ -208,10 +227,11 @@ def shard_seed(seed: int, k: int) -> int:
     return (start + k) % 2**32
 
 
-def _read(path: Path) -> tuple[list[Tensor], dict]:
-    """Map the columns of a shard into memory, and read the settings that it was made with."""
+def _read(path: Path) -> tuple[list[Tensor], dict, dict[str, Tensor]]:
+    """Map a shard into memory: its columns, the settings that it was made with, and its probe."""
     again = "delete it and call sharded_flow_coupling again"
     tensors, header = load_tensors(path, PAIRS_FORMAT, again)
+    probe = {name: tensors.pop(name) for name in ("probe.x0", "probe.x1") if name in tensors}
     try:
         settings = dict(json.loads(header["settings"]))
         first = settings["shard"] * settings["shard_size"]
@@ -222,6 +242,13 @@ def _read(path: Path) -> tuple[list[Tensor], dict]:
         columns = [tensors.pop(name) for name in ("x0", "x1", "condition") if name in tensors]
         if tensors or len(columns) < 2 or any(len(column) != rows for column in columns):
             raise ValueError(f"it does not hold x0 and x1 of {rows} pairs")
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CheckpointError(f"{path} is no shard of pairs: {error!r}; {again}") from error
-    return columns, settings
+    return columns, settings, probe
+
+
+def _check_probe(path: Path, saved: dict[str, Tensor], probe: dict[str, Tensor], way_out: str):
+    """Raise unless a shard's probe is that of this run; a shard of an old rfteach has none."""
+    for name, what in (("probe.x0", "from other noise"), ("probe.x1", "by another flow")):
+        if name in saved and name in probe and not close(saved[name], probe[name]):
+            raise CheckpointError(f"{path} was made {what}; {way_out}")

@@ -13,6 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rfteach._checks import check_count
+
+SHARPEST = 100  # of times in a U; beyond, single precision has no numbers between the ends
+
 
 @runtime_checkable
 class TimeSampler(Protocol):
@@ -36,6 +40,7 @@ def uniform_times(
     device: torch.device | str | None = None,
 ) -> Float[Tensor, " n"]:
     """Return `n` independent times, uniform on [0, 1), shape (n,)."""
+    check_count("n", n)
     return torch.rand(n, generator=generator, device=device)
 
 
@@ -51,6 +56,7 @@ def stratified_times(
     mean unchanged, provided that all rows of the batch have the same law, as they have in every
     coupling of this package.
     """
+    check_count("n", n)
     jitter = torch.rand(n, generator=generator, device=device)
     below_one = 1 - torch.finfo(jitter.dtype).eps / 2  # the largest number below 1
     slices = torch.arange(n, device=jitter.device, dtype=jitter.dtype)
@@ -71,10 +77,13 @@ def logit_normal_times(
     `functools.partial(logit_normal_times, mean=...)`.
 
     Raises:
-        ValueError: `std` is not positive.
+        ValueError: `std` is not positive, or one of the two is not finite.
     """
-    if not std > 0:
-        raise ValueError(f"std = {std}, but the spread of the logit must be positive")
+    check_count("n", n)
+    if not 0 < std < math.inf:
+        raise ValueError(f"std = {std}, but the spread of the logit must be positive and finite")
+    if not math.isfinite(mean):
+        raise ValueError(f"mean = {mean}, but the mean of the logit must be finite")
     return torch.sigmoid(mean + std * torch.randn(n, generator=generator, device=device))
 
 
@@ -91,14 +100,16 @@ def u_shaped_times(
     straight paths there is little left to learn. Bind another sharpness with `functools.partial`.
 
     Raises:
-        ValueError: `sharpness` is not positive.
+        ValueError: `sharpness` is not above 0, or above 100.
     """
-    if not sharpness > 0:
-        raise ValueError(f"sharpness = {sharpness}, but it must be positive; 0 would be uniform")
+    check_count("n", n)
+    if not 0 < sharpness <= SHARPEST:
+        raise ValueError(
+            f"sharpness = {sharpness}, but it must be above 0, which would be uniform, and at most "
+            f"{SHARPEST}"
+        )
     u = torch.rand(n, generator=generator, device=device)
-    edge = math.sinh(
-        sharpness / 2
-    )  # the distribution function is (1 + sinh(a (t - 1/2)) / edge) / 2
+    edge = math.sinh(sharpness / 2)  # the distribution function: (1 + sinh(a (t - 1/2)) / edge) / 2
     return (0.5 + torch.asinh((2 * u - 1) * edge) / sharpness).clamp(0, 1)
 
 
@@ -118,6 +129,7 @@ def mode_times(
     Raises:
         ValueError: the scale is outside [-1, 2 / (pi - 2)], where t would not rise with u.
     """
+    check_count("n", n)
     largest = 2 / (math.pi - 2)
     if not -1 <= scale <= largest:
         raise ValueError(f"scale = {scale}, but it must be in [-1, {largest:.4f}]")
@@ -132,6 +144,7 @@ def zero_times(
     device: torch.device | str | None = None,
 ) -> Float[Tensor, " n"]:
     """Return `n` times, all of them t = 0, shape (n,): the time sampler of distillation."""
+    check_count("n", n)
     return torch.zeros(n, device=device)
 
 
@@ -148,10 +161,10 @@ def shift_times(t: Float[Tensor, " *shape"], shift: float) -> Float[Tensor, " *s
         shift: sqrt(m / n), to go from n pixels to m.
 
     Raises:
-        ValueError: the shift is not positive.
+        ValueError: the shift is not positive and finite.
     """
-    if not shift > 0:
+    if not 0 < shift < math.inf:
         raise ValueError(
-            f"shift = {shift}, but it must be positive; 1 leaves the times as they are"
+            f"shift = {shift}, but it must be positive and finite; 1 leaves the times as they are"
         )
     return t / (t + shift * (1 - t))

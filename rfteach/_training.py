@@ -16,13 +16,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_trainable
+from rfteach._checks import check_count, check_seed, check_trainable
 from rfteach._couplings import Coupling
 from rfteach._losses import Loss, velocity_matching_loss
 from rfteach._runs.average import Average
+from rfteach._runs.probe import Probe
 from rfteach._runs.processes import add_gradient, prepared
 from rfteach._runs.progress import progress_bar
-from rfteach._runs.saved_run import SavedRun, run_settings
+from rfteach._runs.saved_run import SavedRun, held_checkpoint, run_settings
 from rfteach._runs.threads import training_threads
 from rfteach._times import TimeSampler, stratified_times
 
@@ -102,9 +103,11 @@ def train(
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
-            it, and on a CPU ends with the very bits that an unbroken run gives. All processes
-            must see the file; it may be resumed with another number of them, but not on a CPU when
-            it comes from a GPU.
+            it, and on a CPU ends with the very bits that an unbroken run gives (not with dropout,
+            whose random numbers are not those of `seed`). A run with other settings, pairs, loss
+            or network is refused, and so is a second one while the first still writes. All
+            processes must see the file; it may be resumed with another number of them, but not on
+            a CPU when it comes from a GPU.
         accelerator: of the library accelerate. It sets the device and the precision (bf16),
             whether the velocity is compiled, in how many parts a step is made
             (`gradient_accumulation_steps`, for batches that do not fit into memory), and, under
@@ -123,13 +126,18 @@ def train(
         ValueError: a setting is out of range, or the coupling or the velocity give wrong shapes.
         TypeError: the velocity is not a module, or a number is not an integer.
         NonFiniteLossError: the loss became NaN or infinite; the checkpoint stays that of before.
-        CheckpointError: the checkpoint file is damaged or belongs to another run.
+        CheckpointError: the checkpoint file is damaged, belongs to another run, or cannot be
+            read or written.
+        OSError: it could not be saved along the way, for want of room on the disk.
     """
     _check_settings(steps, batch_size, learning_rate, ema_decay)
+    check_seed(seed)
     check_trainable(velocity)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     started = time.perf_counter()
     with (
+        torch.enable_grad(),
+        held_checkpoint(checkpoint, accelerator),
         prepared(velocity, accelerator, device, batch_size) as model,
         training_threads(parameters),
         Average(parameters, ema_decay) as average,
@@ -148,7 +156,10 @@ def train(
             ema_decay=ema_decay,
             seed=seed,
         )
-        saved = SavedRun(checkpoint, settings, optimizer, average, generator, accelerator)
+        probe = Probe(velocity, coupling, loss, time_sampler) if checkpoint else None
+        saved = SavedRun(
+            checkpoint, settings, optimizer, average, generator, accelerator, velocity, probe
+        )
         losses = saved.restore()
         shown = progress and (accelerator is None or accelerator.is_main_process)
         for step in _bar(losses, steps, shown):
@@ -194,6 +205,8 @@ def _not_finite(what: str, learning_rate: float) -> NonFiniteLossError:
 def _check_settings(steps: int, batch_size: int, learning_rate: float, ema_decay: float) -> None:
     check_count("steps", steps)
     check_count("batch_size", batch_size)
+    if not isinstance(learning_rate, (int, float)):
+        raise TypeError(f"learning_rate = {learning_rate!r}, but it must be a number; pass a float")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate = {learning_rate}, but it must be positive and finite")
     if not 0 <= ema_decay < 1:

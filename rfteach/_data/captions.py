@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_labels
 from rfteach._couplings import Coupling
 
 NAMES = (  # of labels 0 to 9
@@ -123,6 +123,8 @@ class CaptionCoupling:
         """Draw `n` triples (x0, x1, tokens of a caption)."""
         check_count("n", n)
         x0, x1, labels = self.coupling.sample(n, generator=generator, device=device)
+        labels = labels.long()  # bytes and truth values would be read as a mask
+        check_labels(labels, len(NAMES))
         self.tokens = self.tokens.to(x1.device)
         draw = torch.rand(2, n, generator=generator, device=x1.device)
         wording = (draw[0] * self.tokens.shape[1]).long().clamp(max=self.tokens.shape[1] - 1)

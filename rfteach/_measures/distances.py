@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_data, check_points, check_same_device
+from rfteach._checks import check_data, check_points, check_same_device, finite_squares
 from rfteach._optional import optional
 
 
@@ -23,12 +23,13 @@ def wasserstein2(a: Float[Tensor, "n *event"], b: Float[Tensor, "m *event"]) -> 
         b: points, shape (m, *event).
 
     Raises:
-        ValueError: the event shapes or devices differ, or a sample is empty or not finite.
+        ValueError: the event shapes or devices differ, or a sample is empty or not finite, or
+            points are too far apart for their squares.
         ImportError: POT is not installed.
     """
     _check_samples(a, b)
     ot = optional("ot")
-    squared = torch.cdist(*_flat64(a, b)).square().numpy()
+    squared = finite_squares(torch.cdist(*_flat64(a, b))).numpy()
     uniform_a, uniform_b = (np.full(len(s), 1 / len(s)) for s in (a, b))
     return float(ot.emd2(uniform_a, uniform_b, squared, numItermax=10_000_000) ** 0.5)
 

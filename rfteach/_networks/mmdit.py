@@ -71,8 +71,11 @@ class MMDiTVelocity(nn.Module):
         streams: Literal[1, 2] = 2,
     ):
         super().__init__()
-        for name, value in {"patch": patch, "width": width, "depth": depth, "words": words}.items():
+        sizes = {"size": size, "patch": patch, "width": width, "depth": depth, "words": words}
+        for name, value in sizes.items():
             check_count(name, value)
+        if streams not in (1, 2):
+            raise ValueError(f"streams = {streams}, but it must be 1 or 2")
         if size % patch or width % 32:
             raise ValueError(
                 f"size = {size} must be a multiple of patch = {patch}, and width = {width} of 32"

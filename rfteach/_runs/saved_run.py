@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rfteach._runs.average import Average
+from rfteach._runs.probe import Probe
 from rfteach._runs.tensors import (
     CheckpointError,
     check_settings,
     function_name,
+    held,
     load_tensors,
     save_tensors,
 )
@@ -83,6 +86,23 @@ def run_settings(
     }
 
 
+@contextlib.contextmanager
+def held_checkpoint(path: Path | str | None, accelerator: Accelerator | None) -> Iterator[None]:
+    """Keep other runs from the checkpoint for as long as this one trains.
+
+    Raises:
+        ValueError: the path is empty, or that of a folder.
+        CheckpointError: another run writes it, or its folder cannot be written.
+    """
+    if path is not None and (str(path) in ("", ".") or Path(path).is_dir()):
+        raise ValueError(f"checkpoint = {str(path)!r} is no name of a file; pass one, in a folder")
+    if path is None or not (accelerator is None or accelerator.is_main_process):
+        yield
+        return
+    with held(Path(path), "pass another checkpoint path"):
+        yield
+
+
 class SavedRun:
     """The state of a training run, gathered into its checkpoint file and put back from it.
 
@@ -93,6 +113,8 @@ class SavedRun:
         average: of these weights.
         generator: the source of the run's randomness.
         accelerator: the first of its processes saves, and the others wait.
+        velocity: what is trained; its buffers are saved, too.
+        probe: by which the run is told from another one; None without a path.
     """
 
     def __init__(
@@ -103,11 +125,16 @@ class SavedRun:
         average: Average,
         generator: torch.Generator,
         accelerator: Accelerator | None,
+        velocity: nn.Module,
+        probe: Probe | None,
     ):
         self.path = None if path is None else Path(path)
         self.settings, self.optimizer = settings, optimizer
         self.average, self.generator = average, generator
         self.accelerator = accelerator
+        self.probe = probe
+        kept = velocity.state_dict()
+        self.buffers = {k: b for k, b in velocity.named_buffers() if k in kept}
 
     def save_when_due(self, losses: list[float]) -> None:
         """Save 20 times along the way, and at the end; `losses` are those of the steps so far."""
@@ -125,7 +152,10 @@ class SavedRun:
             return  # the next loss will say so; the last good state stays
         tensors = {f"parameter.{i}": p.detach() for i, p in enumerate(self.average.parameters)}
         tensors |= {f"average.{i}": p for i, p in enumerate(self.average.values)}
+        tensors |= {f"buffer.{name}": buffer for name, buffer in self.buffers.items()}
         tensors |= optimizer_tensors(self.optimizer)
+        if self.probe is not None:
+            tensors |= self.probe.tensors()
         tensors["generator"] = self.generator.get_state()
         tensors["losses"] = torch.tensor(losses, dtype=torch.float64)
         save_checkpoint(path, tensors, self.settings)
@@ -140,19 +170,37 @@ class SavedRun:
         if self.path is None or not self.path.exists():
             return []
         tensors = load_checkpoint(self.path, self.settings)
+        state = [*self.average.parameters, *self.average.values, *self.buffers.values()]
+        before = [tensor.clone() for tensor in state]
+        try:
+            losses = self._put_back(tensors)
+        except CheckpointError:  # the velocity stays as it was passed
+            for tensor, old in zip(state, before, strict=True):
+                tensor.copy_(old)
+            raise
+        self.average.updates = max(0, len(losses) - 1)
+        return losses
+
+    def _put_back(self, tensors: dict[str, Tensor]) -> list[float]:
+        over = "delete it to start over, or pass another checkpoint path"
         try:
             self.generator.set_state(tensors["generator"])
             for i, parameter in enumerate(self.average.parameters):
                 parameter.copy_(tensors[f"parameter.{i}"])
                 self.average.values[i].copy_(tensors[f"average.{i}"])
+            for name, buffer in self.buffers.items():
+                buffer.copy_(tensors[f"buffer.{name}"])
             restore_optimizer(self.optimizer, tensors)
             losses = tensors["losses"].tolist()
         except KeyError as error:
-            raise CheckpointError(f"{self.path} lacks {error}; delete it to start over") from None
+            raise CheckpointError(f"{self.path} lacks {error}; {over}") from None
         except RuntimeError as error:  # the state of a GPU's generator fits no CPU's
             raise CheckpointError(
                 f"{self.path} does not fit a run on {self.generator.device}; go on where it was "
-                f"saved, or delete it to start over"
+                f"saved, or {over}"
             ) from error
-        self.average.updates = max(0, len(losses) - 1)
+        with torch.enable_grad():  # which a loss may need
+            difference = self.probe and self.probe.difference(tensors)
+        if difference:
+            raise CheckpointError(f"{self.path} belongs to another run: {difference}; {over}")
         return losses

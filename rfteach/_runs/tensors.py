@@ -6,12 +6,15 @@ as JSON. Reading it executes nothing.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -23,35 +26,82 @@ class CheckpointError(ValueError):
     """A file of tensors that cannot be used: damaged, foreign, or of another run."""
 
 
+@contextlib.contextmanager
+def held(path: Path, way_out: str) -> Iterator[None]:
+    """Hold a file, or a folder of files, for one run: a second one that wants it gets an error.
+
+    The system lets go of it when the process ends, however it ends.
+
+    Raises:
+        CheckpointError: another run holds it, or its folder cannot be written.
+    """
+    beside = path.with_name(path.name + ".lock")
+    lock = FileLock(beside)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise CheckpointError(
+            f"another run is writing {path}; wait until it ends, or {way_out}"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path.parent} cannot be written: {error.strerror}; {way_out}"
+        ) from error
+    try:
+        yield
+    finally:
+        beside.unlink(missing_ok=True)
+        lock.release()
+
+
 def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
     """Write the file whole or not at all: a crash while saving leaves the previous one in place.
 
     Args:
-        path: the file to write; missing folders are made.
+        path: the file to write; missing folders are made, and a link leads to what it points to.
         tensors: named tensors.
         header: texts to keep beside them; "format" says what kind of file it is.
+
+    Raises:
+        OSError: it cannot be written; the message says why.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = path.resolve()
     unfinished = path.with_name(path.name + ".part")
-    save_file({name: t.contiguous() for name, t in tensors.items()}, unfinished, metadata=header)
-    with open(unfinished, "rb+") as file:
-        os.fsync(file.fileno())  # on the disk before it takes the name: the power may be cut, too
-    os.replace(unfinished, path)
+    tensors = {name: t.contiguous() for name, t in tensors.items()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_file(tensors, unfinished, metadata=header | {"sha256": digest(tensors.items())})
+        with open(unfinished, "rb+") as file:
+            os.fsync(file.fileno())  # on the disk before it takes the name: power may be cut, too
+        os.replace(unfinished, path)
+    except (SafetensorError, OSError) as error:
+        raise OSError(
+            f"{path} cannot be written ({error}); make room on the disk, or pass another path"
+        ) from error
 
 
 def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read the tensors and the header of a file that `save_tensors` wrote with format `kind`.
 
     Raises:
-        CheckpointError: the file is missing, truncated or of another kind; the message ends with
-            `way_out`.
+        CheckpointError: the file is missing, cannot be opened, is damaged or of another kind.
+            Where that helps, the message ends with `way_out`.
     """
+    try:
+        with open(path, "rb"):  # says why, which safetensors does not
+            pass
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; {way_out}") from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be opened: {error.strerror}. The file may be whole, so do not delete "
+            f"it; put right what keeps it from being opened, or pass another path"
+        ) from error
     try:
         with safe_open(path, framework="pt") as file:
             header = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist; {way_out}") from None
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged or not a safetensors file; {way_out}") from error
     if header.get("format") != kind:
@@ -59,7 +109,20 @@ def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor]
             f"{path} has the format {header.get('format')}, not {kind}, so rfteach wrote it for "
             f"something else or not at all; {way_out}"
         )
+    if header.pop("sha256", None) not in (None, digest(tensors.items())):
+        raise CheckpointError(
+            f"{path} is damaged: its numbers are not those that were saved; {way_out}"
+        )
     return tensors, header
+
+
+def digest(tensors: Iterable[tuple[str, Tensor]]) -> str:
+    """Return the SHA-256 of named tensors: of their names, kinds, shapes and bytes."""
+    found = hashlib.sha256()
+    for name, tensor in sorted(tensors):
+        found.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        _add(found, tensor)
+    return found.hexdigest()
 
 
 def check_settings(path: Path, saved: dict, settings: dict, way_out: str) -> None:
@@ -100,6 +163,10 @@ def fingerprint(what: object) -> str:
         return function_name(what)
     found = hashlib.sha256()
     for tensor in tensors:
-        content = tensor.detach().cpu().contiguous().flatten().view(torch.uint8)
-        found.update(content.numpy().tobytes())
+        _add(found, tensor)
     return f"{type(what).__name__} {found.hexdigest()[:16]}"
+
+
+def _add(found, tensor: Tensor) -> None:
+    """Add the bytes of a tensor to a hash."""
+    found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)

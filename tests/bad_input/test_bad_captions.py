@@ -63,3 +63,14 @@ def test_guidance_needs_a_row_of_both_for_each_point(says):
     velocity = rf.guided(lambda x, t, condition: x, labels, labels, scale=2)
     with says(ValueError, "shape (3,)", "4 points"):
         rf.euler(velocity, torch.zeros(4, 2), steps=1)
+
+
+def test_labels_that_have_no_caption(says):
+    images, noise = torch.zeros(2, 1, 28, 28), rf.Gaussian(1, 28, 28)
+    coupling = rf.CaptionCoupling(rf.ConditionalCoupling(noise, images, torch.tensor([-1, -1])))
+    with says(IndexError, "-1 is no label", "0 to 9"):
+        coupling.sample(3)
+    with says(ValueError, "streams = 3"):
+        rf.MMDiTVelocity(8, 2, 32, 1, 5, streams=3)
+    with says(ValueError, "size = 0"):
+        rf.MMDiTVelocity(0, 2, 32, 1, 5)

@@ -79,10 +79,37 @@ def test_a_tensor_where_a_distribution_belongs(says):
             coupling(X, rf.Gaussian(2))
 
 
-@pytest.mark.parametrize("bad", [0.0, -1.0, NAN])
-def test_the_spread_of_logit_normal_times(bad, says):
-    with says(ValueError, f"std = {bad}", "positive"):
-        rf.logit_normal_times(5, std=bad)
+@pytest.mark.parametrize(
+    ("times", "text"),
+    [
+        *(
+            (lambda bad=bad: rf.logit_normal_times(5, std=bad), f"std = {bad}")
+            for bad in (0.0, -1.0, NAN, INF)
+        ),
+        (lambda: rf.logit_normal_times(5, mean=NAN), "mean = nan"),
+        (lambda: rf.u_shaped_times(5, sharpness=INF), "sharpness = inf"),
+        (lambda: rf.u_shaped_times(5, sharpness=1e4), "sharpness = 10000.0"),
+        (lambda: rf.shift_times(torch.ones(2), INF), "shift = inf"),
+        (lambda: rf.stratified_times(-1), "n = -1"),
+        (lambda: rf.uniform_times(0), "n = 0"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_the_settings_of_times(times, text, says):
+    with says(ValueError, text):
+        times()
+
+
+def test_a_class_where_a_distribution_belongs(says):
+    with says(TypeError, "the target is the class Moons", "Moons()"):
+        rf.IndependentCoupling(rf.Gaussian(2), rf.Moons)
+
+
+def test_points_too_far_apart_to_be_matched(says):
+    """Their cost was infinite, and the distance came out as 0."""
+    x = torch.tensor([[1e160, 0.0], [0.0, 1e160]], dtype=torch.float64)
+    with says(ValueError, "so far apart", "divide"):
+        rf.wasserstein2(x, -x)
 
 
 # --- velocities

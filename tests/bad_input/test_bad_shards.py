@@ -109,6 +109,35 @@ def test_shards_of_another_run(changed, text, shards, tmp_path, says):
     assert [path.read_bytes() for path in shards[:2]] == before[:2]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ({"velocity": lambda x, t: x}, {"velocity": lambda x, t: 2 * x}, "by another flow"),
+        ({"source": rf.Moons(0.1)}, {"source": rf.Moons(0.3)}, "from other noise"),
+    ],
+    ids=["flow", "noise"],
+)
+def test_flows_and_noises_of_one_name_do_not_mix(first, second, text, tmp_path, says):
+    make(tmp_path, **first)
+    (tmp_path / shard_name(1, 3)).unlink()
+    with says(rf.CheckpointError, text, "delete it, or pass another folder"):
+        make(tmp_path, **first | second)
+    make(tmp_path / "other", **first | second)
+    (tmp_path / "other" / shard_name(1, 3)).rename(tmp_path / shard_name(1, 3))
+    with says(rf.CheckpointError, text, AGAIN):
+        rf.ShardedCoupling(tmp_path)
+
+
+def test_a_second_run_in_the_same_folder(tmp_path, says):
+    def velocity(x, t):
+        if not list(tmp_path.glob("*.safetensors")) and (t > 0).any():
+            with says(rf.CheckpointError, "another run is writing", "pass another folder"):
+                make(tmp_path, lambda x, t: x)
+        return x
+
+    assert len(make(tmp_path, velocity)) == 50
+
+
 def test_shards_of_two_runs(shards, tmp_path, says):
     make(tmp_path / "other", shard_size=25)
     for path in (tmp_path / "other").iterdir():
@@ -141,7 +170,7 @@ def test_as_for_flow_coupling(tmp_path, says):
         make(tmp_path, source=torch.zeros(3, 2))
     with says(ValueError, "3 conditions for size = 50"):
         make(tmp_path, condition=torch.zeros(3))
-    with says(ArithmeticError, "20 of 20 end points", "NaN or infinite"):
+    with says(ArithmeticError, "4 of 4 end points", "NaN or infinite"):
         make(tmp_path, velocity=lambda x, t: x / 0)
     assert list(tmp_path.iterdir()) == []
 

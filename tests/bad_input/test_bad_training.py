@@ -4,6 +4,9 @@ import functools
 import json
 import os
 import pickle
+import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +18,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 import rfteach as rf
+from rfteach._runs.probe import PAIRS
 from rfteach._runs.saved_run import FORMAT
+from rfteach._runs.tensors import digest
 
 NAN, INF = float("nan"), float("inf")
 quick_train = functools.partial(rf.train, batch_size=16, progress=False)
@@ -46,6 +51,20 @@ def test_counts(name, coupling, says):
 def test_learning_rate(bad, coupling, says):
     with says(ValueError, f"learning_rate = {bad}", "positive and finite"):
         rf.train(network(), coupling, learning_rate=bad)
+
+
+def test_what_is_no_number_or_no_seed(coupling, says):
+    with says(TypeError, "learning_rate = tensor", "pass a float"):
+        rf.train(network(), coupling, learning_rate=torch.tensor(1e-3))
+    for bad in (None, 1.5, -1, True):
+        with says(TypeError, f"seed = {bad}", "an integer from 0"):
+            rf.train(network(), coupling, seed=bad)
+
+
+@pytest.mark.parametrize("bits", [torch.float16, torch.bfloat16])
+def test_weights_of_16_bits(bits, coupling, says):
+    with says(TypeError, "the weights have 16 bits", "velocity.float()"):
+        rf.train(network().to(bits), coupling)
 
 
 @pytest.mark.parametrize("bad", [-0.1, 1.0, 1.5, NAN])
@@ -129,9 +148,10 @@ class Spoiled:
 
     def sample(self, n, **keywords):
         x0, x1 = self.coupling.sample(n, **keywords)
-        if self.left == 0:
-            x1[0, 0] = self.bad
-        self.left -= 1
+        if n != PAIRS:  # which a checkpoint looks at besides
+            if self.left == 0:
+                x1[0, 0] = self.bad
+            self.left -= 1
         return x0, x1
 
 
@@ -230,8 +250,121 @@ def test_nothing_is_unpickled(write, coupling, says, tmp_path):
 
 
 def test_a_folder(coupling, says, tmp_path):
-    with says(rf.CheckpointError, str(tmp_path)):
+    with says(ValueError, f"checkpoint = '{tmp_path}' is no name of a file"):
         quick_train(network(), coupling, steps=20, checkpoint=tmp_path)
+    with says(ValueError, "checkpoint = '' is no name of a file"):
+        quick_train(network(), coupling, steps=20, checkpoint="")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights for a test")
+def test_a_file_that_cannot_be_opened_is_not_called_damaged(checkpoint, coupling):
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        path = Path(folder, "run.safetensors")
+        shutil.copy(checkpoint, path)
+        path.chmod(0)
+        os.chmod(folder, 0o777)
+        os.seteuid(65534)
+        try:
+            with pytest.raises(rf.CheckpointError, match="cannot be opened: Permission") as told:
+                quick_train(network(), coupling, steps=20, checkpoint=path)
+        finally:
+            os.seteuid(0)
+    assert "do not delete" in str(told.value) and "to start over" not in str(told.value)
+
+
+def test_a_folder_that_cannot_be_written_is_told_at_once(coupling, says):
+    with says(rf.CheckpointError, "/proc", "cannot be written", "another checkpoint path"):
+        quick_train(network(), coupling, steps=20, checkpoint="/proc/here/run.safetensors")
+
+
+def test_a_second_run_with_the_same_checkpoint(coupling, says, tmp_path):
+    path = tmp_path / "run.safetensors"
+
+    def second(step, loss):
+        if step == 10:
+            with says(rf.CheckpointError, f"another run is writing {path}", "wait"):
+                quick_train(network(), coupling, steps=20, checkpoint=path)
+
+    first, alone = network(), network()
+    quick_train(first, coupling, steps=20, checkpoint=path, callback=second)
+    quick_train(alone, coupling, steps=20)
+    assert torch.equal(weights(first), weights(alone))
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("where", [0.3, 0.6, 0.95])
+def test_a_flipped_byte(where, checkpoint, coupling, says):
+    content = bytearray(checkpoint.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    content[header + int(where * (len(content) - header))] ^= 1
+    checkpoint.write_bytes(content)
+    with says(rf.CheckpointError, "its numbers are not those that were saved", "delete"):
+        quick_train(network(), coupling, steps=20, checkpoint=checkpoint)
+
+
+class Shifted(nn.Module):
+    """A network beside something that is not trained."""
+
+    def __init__(self, shift=0.0):
+        super().__init__()
+        self.network = network()
+        self.shift = nn.Parameter(torch.tensor(shift), requires_grad=False)
+
+    def forward(self, x, t):
+        return self.network(x, t) + self.shift
+
+
+class Turned(rf.VelocityMLP):
+    def forward(self, x, t):
+        return -super().forward(x, t)
+
+
+def turned():
+    torch.manual_seed(0)
+    return Turned(dim=2, width=8, depth=1)
+
+
+def doubled(*arguments):
+    return 2 * rf.velocity_matching_loss(*arguments)
+
+
+OTHER_PAIRS, OTHER_LOSS = "give other pairs", "the loss on the same pairs was"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "text"),
+    [
+        ({}, {"coupling": rf.IndependentCoupling(rf.Gaussian(2), rf.Moons(0.2))}, OTHER_PAIRS),
+        ({"loss": lambda *a: doubled(*a)}, {"loss": lambda *a: doubled(*a) / 2}, OTHER_LOSS),
+        ({"time_sampler": lambda *a, **k: rf.uniform_times(*a, **k)},
+         {"time_sampler": lambda *a, **k: 1 - rf.uniform_times(*a, **k)}, OTHER_PAIRS),
+        ({"velocity": Shifted()}, {"velocity": Shifted(0.5)}, OTHER_LOSS),
+        ({}, {"velocity": turned()}, OTHER_LOSS),
+    ],
+    ids=["data", "loss", "times", "frozen", "forward"],
+)  # fmt: skip
+def test_what_has_the_same_name_and_is_another(first, second, text, says, tmp_path):
+    """Such a run was once taken for the finished one, in silence."""
+    path = tmp_path / "run.safetensors"
+    moons = rf.IndependentCoupling(rf.Gaussian(2), rf.Moons())
+    same = {"velocity": network(), "coupling": moons, "steps": 20, "checkpoint": path}
+    quick_train(**same | first)
+    content, changed = path.read_bytes(), same | first | second
+    before = weights(changed["velocity"])
+    with says(rf.CheckpointError, "belongs to another run", text, "delete it to start over"):
+        quick_train(**changed)
+    assert torch.equal(weights(changed["velocity"]), before)
+    assert path.read_bytes() == content
+
+
+def test_reflow_of_another_flow(says, tmp_path):
+    settings = {"size": 50, "steps": 10, "batch_size": 8, "progress": False}
+    settings |= {"checkpoint": tmp_path / "2-RF.safetensors"}
+    torch.manual_seed(1)
+    other = rf.VelocityMLP(dim=2, width=8, depth=1)
+    rf.reflow(network(), rf.Gaussian(2), **settings)
+    with says(rf.CheckpointError, OTHER_PAIRS):
+        rf.reflow(other, rf.Gaussian(2), **settings)
 
 
 def test_weights_of_somebody_else(coupling, says, tmp_path):
@@ -292,6 +425,7 @@ def rewrite(path, change_tensors=lambda _: None, change_header=lambda _: None):
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     change_tensors(tensors)
+    header["sha256"] = digest(tensors.items())
     change_header(header)
     save_file(tensors, path, metadata=header)
 

@@ -4,6 +4,7 @@ import os
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 import rfteach as rf
 from rfteach._runs.saved_run import (
@@ -122,3 +123,24 @@ def test_the_fingerprint_of_a_module_holds_its_weights_and_its_buffers():
         assert fingerprint(layer) != before
         tensor[1] -= 1
     assert fingerprint(layer) == before
+
+
+def test_a_link_leads_to_the_file_that_is_written(tmp_path):
+    file, link = tmp_path / "there" / "run.safetensors", tmp_path / "here.safetensors"
+    save_checkpoint(file, {"x": torch.zeros(2)}, SETTINGS)
+    link.symlink_to(file)
+    save_checkpoint(link, {"x": torch.ones(2)}, SETTINGS)
+    assert link.is_symlink() and load_checkpoint(file, SETTINGS)["x"].tolist() == [1, 1]
+
+
+def test_a_disk_that_is_full_is_told_with_the_path(tmp_path, monkeypatch):
+    def full(*arguments, **keywords):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device")
+
+    path = tmp_path / "run.safetensors"
+    save_checkpoint(path, {"x": torch.zeros(2)}, SETTINGS)
+    with monkeypatch.context() as patch:
+        patch.setattr("rfteach._runs.tensors.save_file", full)
+        with pytest.raises(OSError, match=f"{path} cannot be written .*No space left.*make room"):
+            save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)
+    assert load_checkpoint(path, SETTINGS)["x"].tolist() == [0, 0]

@@ -159,7 +159,7 @@ def test_pairs_come_back_from_a_file_bit_for_bit(shape, dtype, tmp_path, generat
     assert torch.equal(loaded.x0, x0) and torch.equal(loaded.x1, x1)
     assert [file.name for file in path.parent.iterdir()] == [path.name]
     with safe_open(path, "pt") as file:
-        assert file.metadata() == {"format": "rfteach.pairs/1"}
+        assert file.metadata()["format"] == "rfteach.pairs/1"
 
 
 def test_pairs_come_back_to_the_cpu_from_any_device(device, tmp_path):
@@ -266,3 +266,11 @@ def test_the_conditional_coupling_pairs_noise_with_labeled_points(generator):
 def test_the_conditional_coupling_needs_points_of_the_shape_of_the_source():
     with pytest.raises(ValueError, match="one space"):
         rf.ConditionalCoupling(rf.Gaussian(3), X, LABELS)
+
+
+def test_a_condition_leads_back_to_no_network_and_may_be_one_of_the_ends(tmp_path, generator):
+    x = torch.randn(4, 2, generator=generator)
+    coupling = rf.PairedCoupling(x, x.clone(), (2 * x).requires_grad_())
+    assert not coupling.condition.requires_grad
+    rf.PairedCoupling(x, x.clone(), x).save(tmp_path / "pairs.safetensors")
+    assert torch.equal(rf.PairedCoupling.load(tmp_path / "pairs.safetensors").condition, x)

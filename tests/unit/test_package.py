@@ -55,3 +55,11 @@ def test_no_room_needs_one_that_needs_it():
 def test_the_annotations_are_checked_in_this_run():
     with pytest.raises(TypeError, match="[Tt]ype-check"):
         rf.interpolate(torch.zeros(3, 2), torch.zeros(3, 2), torch.zeros(4))
+
+
+def test_a_report_carries_the_versions_ready_to_paste(run_python):
+    done = run_python("import runpy; runpy.run_module('rfteach', run_name='__main__')")
+    assert done.returncode == 0, done.stderr
+    told = dict(line.split(": ", 1) for line in done.stdout.splitlines())
+    assert told["rfteach"] == rf.__version__ and told["torch"] == torch.__version__
+    assert all(told.values())

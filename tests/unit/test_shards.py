@@ -140,7 +140,7 @@ def test_only_what_is_missing_is_made(tmp_path):
     velocity, solved = network(), []
     velocity.register_forward_hook(lambda module, given, out: solved.append(len(out)))
     make(tmp_path, velocity)
-    assert sum(solved) == 20 * 3 * 2  # heun looks twice a step
+    assert solved.count(20) == 3 * 2  # heun looks twice a step; the rest is a look at few points
     assert all((tmp_path / name).stat().st_mtime_ns == then for name, then in kept.items())
     assert sorted(os.listdir(tmp_path)) == [shard_name(k, 3) for k in range(3)]
     assert torch.equal(union(tmp_path).x1, whole.x1)
