@@ -176,7 +176,7 @@ def draws_left(draws: Any) -> Right:
     x = torch.randn(200_000, 3, generator=generator, dtype=torch.float64, device="cpu")
     w = torch.softmax(-x.square().sum(dim=1) / (2 * 0.1**2), dim=0)
     shown = f"A run with 200,000 draws, per 10,000: {(1 / w.square().sum()).item() / 20:.0f}. "
-    if abs(n - wanted) <= 2.5:
+    if abs(n - wanted) <= 10:  # a run of 10,000 draws scatters by 4.5
         return Right(
             shown + "The weights of independent coordinates multiply, and so do the shares: "
             "0.14 to the power of three."
@@ -223,9 +223,9 @@ def posterior_velocity(posterior_velocity: Any) -> Right:
             (
                 moved(c / s_y**2),
                 "This is the naive pull: the end scatters, too. The variance of y given x is "
-                "s_y^2 + c.",
+                "s_y^2 + C_t.",
             ),
-            (moved(s_y**2 / (c + s_y**2)), "The share is c over c + s_y^2, not s_y^2 over it."),
+            (moved(s_y**2 / (c + s_y**2)), "The share is C_t over C_t + s_y^2, not s_y^2 over it."),
             (
                 moved(s**2 / (s**2 + s_y**2)),
                 "This has the variance s^2 of the data. Given X_t, that of the end is smaller.",
