@@ -69,6 +69,7 @@ table.wrong("17.2", "right angles", 0.87)
 table.wrong("17.2", "no mean of the cases", 0.75)
 table.wrong("17.2", "length itself", 19.8)
 table.wrong("17.2", "length of one noise", 28)
+table.wrong("17.2", "percentage", 70.7)
 table.wrong("17.2", "mean of two independent", 0.6)
 
 

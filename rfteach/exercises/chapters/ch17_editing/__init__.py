@@ -141,6 +141,7 @@ def middle_of_two_noises(length: Any) -> Right:
                 "Length is no mean of the cases. What is the variance of a pixel of the middle?",
             ),
             (19.8, "That is the length itself. Which share is it of that of one noise, 28?"),
+            (70.7, "As a share, please, not as a percentage: one half is 0.5."),
             (28, "That is the length of one noise. Which share of it is left in the middle?"),
             (0.7854, "There is no circle here: what is the variance of a pixel of the middle?"),
         ],
@@ -163,7 +164,7 @@ def how_far_the_pull_goes(left: Any) -> Right:
                 "A power, not a line: the pull grows as the time runs out.",
             ),
             (strength * share, "The strength is an exponent: log(distance) falls by it."),
-            ((1 - b) ** strength, "This starts at time 0. Yours starts at a."),
+            ((1 - b) ** strength, "This is the share since time 0. The pull here starts at a."),
             (1 / right, "Upside down: the distance falls."),
             ((b - a) ** strength, "What counts is the time that is left, 1 - a and 1 - b."),
             (

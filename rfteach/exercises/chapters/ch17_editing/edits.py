@@ -78,8 +78,8 @@ def likely_mistakes(x1: Tensor, noises: Tensor) -> list[tuple[Tensor, str]]:
         ),
         (
             edited(waves, other, x1, noises, place="mixed anew"),
-            "The edited point is not mixed with the noise: that takes off a part of z. It goes "
-            "the same way as the given one, z + (x_t - x1).",
+            "The edited point is not mixed with the noise: that takes off a part of z. It is "
+            "shifted as the given one is, z + (x_t - x1).",
         ),
         (
             edited(waves, other, x1, noises, place="bare"),
