@@ -73,7 +73,7 @@ def takeover(time: Any) -> Right:
     if abs(value / found - 1) < 0.04:
         return Right(
             shown + "That is 1 / (1 + s) with s = 5.49. More than four fifths of the times, in "
-            "training and in sampling, then show latents on which little noise is left."
+            "training and in sampling, then show a signal that is wider than the noise."
         )
     hint = misconception(
         value,
@@ -190,6 +190,18 @@ def to_unit(to_unit: Any) -> Right:
                     "Check the sign of the slope of c = (1 - t) + t / s.",
                 ),
                 (
+                    v(x, told),
+                    "The clock is right. Convert the place and the result, too.",
+                ),
+                *(
+                    (
+                        (along((1 - at) + s * at, x) * v(x, at) - (s - 1) * x) / s,
+                        "You solved the formula backwards, but x is a point of the unit flow. The "
+                        f"other flow stands at c x there{also}.",
+                    )
+                    for at, also in ((told, ""), (t, ", and its clock shows another time"))
+                ),
+                (
                     v(x / wide, told),
                     "Place and clock are right. The result must be converted, too.",
                 ),
@@ -204,6 +216,11 @@ def to_unit(to_unit: Any) -> Right:
         "Scaling back is scaling, by 1 / s. So a flow that was trained with a forgotten scale is "
         "not lost: asked like this, it is a flow to the unit scale, up to what training missed."
     )
+
+
+def shrunk(kept: Tensor, square: float, factor: Tensor) -> float:
+    """Return the error of numbers with these variances, each with its factor; square: of noise."""
+    return ((1 - factor) ** 2 * kept + factor**2 * square).sum().item()
 
 
 @exercise("18.4", "The best decoder of noisy latents", "derive")
@@ -266,6 +283,28 @@ def best_error(best_error: Any) -> Right:
                 (kept**2 * square / (kept**2 + square)).sum().item()
                 + sum(v**2 for v in numbers[k:]),
                 "The variances are squares already. Do not square them again.",
+            ),
+            (
+                shrunk(kept, square, kept.sum() / (kept.sum() + k * square)) + left,
+                "One factor for all numbers is not the best: each number has its own variance, and "
+                "its own best factor.",
+            ),
+            (
+                shrunk(kept, square, kept.sqrt() / (kept.sqrt() + noise)) + left,
+                "The best factor is a ratio of variances, not of widths.",
+            ),
+            *(
+                (
+                    value + left,
+                    "The variances are squares already: add them to the square of the noise as "
+                    "they are.",
+                )
+                for value in (
+                    (kept * square / (kept**2 + square)).sum().item(),
+                    (kept**2 * square / (kept**2 + square)).sum().item(),
+                    shrunk(kept, square, kept / (kept**2 + square)),
+                    shrunk(kept, square, kept**2 / (kept**2 + square)),
+                )
             ),
             *(
                 (

@@ -112,6 +112,24 @@ wrong_unit(
 )
 
 
+wrong_unit("The clock is right", lambda v, s, x, t, c, told: v(x, told))
+wrong_unit(
+    "stands at c x there.",
+    lambda v, s, x, t, c, told: (column(1 - told + s * told, x) * v(x, told) - (s - 1) * x) / s,
+)
+wrong_unit(
+    "another time",
+    lambda v, s, x, t, c, told: (column(1 - t + s * t, x) * v(x, t) - (s - 1) * x) / s,
+)
+
+
+@table.right("18.3")
+def solved_backwards(velocity, s, x, t):
+    own = t / (t + s * (1 - t))
+    c = column(1 - own + s * own, x)
+    return (c * velocity(c * x, own) - (s - 1) * c * x) / s
+
+
 @table.wrong("18.3", "wrong axis")
 def on_another_axis(velocity, s, x, t):
     told = t / s / (1 - t + t / s)
@@ -161,6 +179,35 @@ wrong_error(
 )
 wrong_error(
     "not its root", lambda kept, left, k, noise, sq: ((kept * sq / (kept + sq)).sum() + left).sqrt()
+)
+
+
+def with_factor(kept, sq, factor):
+    return ((1 - factor) ** 2 * kept + factor**2 * sq).sum()
+
+
+wrong_error(
+    "One factor for all",
+    lambda kept, left, k, noise, sq: (
+        with_factor(kept, sq, kept.sum() / (kept.sum() + k * sq)) + left
+    ),
+)
+wrong_error(
+    "not of widths",
+    lambda kept, left, k, noise, sq: (
+        with_factor(kept, sq, kept.sqrt() / (kept.sqrt() + noise)) + left
+    ),
+)
+for top in (1, 2):
+    wrong_error(
+        "squares already",
+        lambda kept, left, k, noise, sq, top=top: (
+            with_factor(kept, sq, kept**top / (kept**2 + sq)) + left
+        ),
+    )
+wrong_error(
+    "squares already",
+    lambda kept, left, k, noise, sq: (kept * sq / (kept**2 + sq)).sum() + left,
 )
 
 
