@@ -135,6 +135,14 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
     )
 
 
+def expect_looks(probe: Probe, times: Sequence[float]) -> None:
+    """Raise Wrong unless the velocity was looked at at these times, in any order."""
+    looks = sorted(probe.times)
+    if len(looks) != len(times) or not close(torch.tensor(looks), torch.tensor(sorted(times))):
+        yours, right = (", ".join(f"{t:.3g}" for t in sorted(ts)[:8]) for ts in (looks, times))
+        raise Wrong(f"Your sampler looks at the times {yours}, but it should at {right}.")
+
+
 def expect_without_gradient(result: Any, probe: Probe) -> None:
     """Raise Wrong if a sampler kept the graph for gradients, though it may cut it in the end."""
     if not probe.weight.requires_grad:

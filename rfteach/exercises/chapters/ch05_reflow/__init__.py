@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
+import rfteach
 from rfteach import _couplings as couplings, _solvers as solvers
 from rfteach._measures import distances, flows as metrics
 from rfteach.exercises.chapters.ch05_reflow.known_flow import (
@@ -35,7 +37,8 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
     earlier = {}
     for size, angle in ((1500, math.pi / 2), (2500, 1.0), (1, 1.0), (1500, -1.0)):
         velocity, noise = Turning(angle), RecordedNoise()
-        pairs = call(pairs_of_flow, velocity, noise, size)
+        with mock.patch.object(rfteach, "flow_coupling", _forbidden):
+            pairs = call(pairs_of_flow, velocity, noise, size)
         if not isinstance(pairs, couplings.PairedCoupling):
             got = "None" if pairs is None else f"an object of type {type(pairs).__name__}"
             raise Wrong(f"Return an `rf.PairedCoupling`, as the broken function does, not {got}.")
@@ -55,6 +58,13 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
         "The straightness did not fall, since each round began with independent pairs: S of the "
         "first flow, again and again. When Reflow seems to do nothing, look whether the pairs are "
         "pairs."
+    )
+
+
+def _forbidden(*arguments: Any, **options: Any) -> None:
+    raise Wrong(
+        "Your function calls `rf.flow_coupling`, which does all of it. Make the pairs yourself: "
+        "draw the noise, solve the flow from it, and keep the two together."
     )
 
 
@@ -89,6 +99,7 @@ def my_coupling(my_coupling: Any) -> Right:
                 f"standing still costs nothing.",
                 pictures.clouds(normal[:500], x[:500]),
             )
+    _expect_smooth(x0, x1)
     cost = metrics.transport_cost(x0, x1)
     if cost < 1e-6:
         raise Wrong("Every point stays where it is. That is the optimal pairing, of cost 0.")
@@ -124,6 +135,22 @@ def _two_ends(result: Any, n: int) -> list[Tensor]:
     like = torch.zeros(n, 2, dtype=torch.float64)
     real = (x.double() if isinstance(x, Tensor) and x.is_floating_point() else x for x in ends)
     return [expect_tensor(x, like, f"x{i}") for i, x in enumerate(real)]
+
+
+def _expect_smooth(x0: Tensor, x1: Tensor) -> None:
+    """Raise Wrong if many of the nearest neighbors among the starts have ends far apart."""
+    own = torch.eye(2000, device=x0.device, dtype=torch.bool)
+    gap = torch.cdist(x0[:2000], x0).clamp(min=1e-9)
+    gap[:, :2000][own] = math.inf
+    near, row = gap.min(dim=1)
+    far = (x1[:2000] - x1[row]).norm(dim=1)
+    # a swirl takes neighbors apart by a few times their distance, an edge by about 1
+    if ((far > 12 * near) & (far > 0.3)).double().mean() > 0.002:
+        raise Wrong(
+            "X1 is no smooth function of X0: some starts lie side by side, and their ends far "
+            "apart. A flow does not tear the cloud. Is there a condition, such as a radius, at "
+            "which the ends jump?"
+        )
 
 
 def _closest(x0: Tensor, x1: Tensor) -> float:
@@ -195,10 +222,16 @@ def pair_on_the_line(pair_on_the_line: Any) -> Right:
         generator = torch.Generator().manual_seed(540 + i)
         noise = torch.randn(2, n, 1, generator=generator, device="cpu")
         x0, data = noise.to(torch.get_default_device(), dtype).unbind()
-        data = data**3 + 2
+        data = data**3 + 0.5
         if n > 1000:
             data = data.round(decimals=2)  # some data points are equal
-        got = expect_tensor(call(pair_on_the_line, x0, data), x0, "The result")
+        result = call(pair_on_the_line, x0, data)
+        if isinstance(result, Tensor) and result.shape == x0.shape and result.dtype == torch.int64:
+            raise Wrong(
+                "These are whole numbers, such as ranks or rows. The result should hold the data "
+                "points of these ranks: put them into `data`, sorted."
+            )
+        got = expect_tensor(result, x0, "The result")
         ordered = data.sort(dim=0).values
         order = x0[:, 0].argsort()
         rank = order.argsort()

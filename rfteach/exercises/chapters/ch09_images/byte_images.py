@@ -8,7 +8,10 @@ import torch
 from torch import Tensor
 
 from rfteach.exercises.tools.answers import Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_tensor
+from rfteach.exercises.tools.expect import NO_TIME, expect_close, expect_tensor
+
+
+BYTES = "An image file wants bytes: convert with `.to(torch.uint8)` in the end."
 
 
 def expect_points(to_points: Any, pixels: Tensor) -> None:
@@ -23,9 +26,16 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
         )
     if isinstance(result, Tensor) and result.dtype == torch.uint8:
         raise Wrong("The points are still bytes, which know no minus and no fractions.")
-    got = expect_tensor(result, wanted, "The tensor of points")
+    floats = "Points are `torch.float32`: convert the bytes with `.float()`, once."
+    got = expect_tensor(result, wanted, "The tensor of points", dtype=floats, finite=NO_TIME)
     wrapped = (2 * pixels)[:, None].float()  # 2 * pixels runs over 255 and begins again at 0
+    by_largest = 2 * values / (255 if values.max() > 1 else 1) - 1
     mistakes = [
+        (
+            by_largest,
+            f"The brightest byte of this batch is {int(values.max())}, and it is mapped as if the "
+            f"batch were in [0, 1] already. Bytes are bytes, however dark: divide in any case.",
+        ),
         (values, "These are the bytes as they are, from 0 to 255."),
         (values / 255, "This maps the bytes to [0, 1]. Noise is around 0, so take [-1, 1]."),
         (values / 255 - 0.5, "This maps the bytes to [-1/2, 1/2]. Twice that is asked for."),
@@ -73,7 +83,7 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             raise Wrong(f"The pixels have dtype {result.dtype}. An image file wants torch.uint8.")
         if isinstance(result, Tensor) and result.shape == points.shape:
             raise Wrong("The pixels still have the axis of the channels. Take it off again.")
-        got = expect_tensor(result, wanted, "The tensor of pixels").double()
+        got = expect_tensor(result, wanted, "The tensor of pixels", dtype=BYTES).double()
         cut = exact.clamp(0, 255)[:, 0].double()
         whole = exact[:, 0].double()
         least, most = points.min(), points.max()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,10 +13,11 @@ from rfteach import _distributions as distributions, _exact as exact, _solvers a
 from rfteach._interpolation import along
 from rfteach._measures import flows as metrics
 from rfteach._paths import gaussian as gaussian_paths
+from rfteach.exercises.chapters.ch08_diffusion.ddim import ddim
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_pair, expect_tensor
+from rfteach.exercises.tools.expect import as_whole, expect_close, expect_pair, expect_tensor
 from rfteach.exercises.tools.inputs import inputs, waves
 from rfteach.exercises.tools.probe import Probe
 
@@ -83,44 +82,35 @@ def levels(levels: Any) -> Right:
 @exercise("8.2", "One step of DDIM", "code")
 def ddim_step(ddim_step: Any) -> Right:
     """Check `ddim_step(x, x0, here, there)`: from one pair of weights to another."""
-    pairs = [(0.6, 0.8), (0.1, 0.7), (0.28, 0.96), (0.5, 0.5), (0.936, 0.352), (0.02, 1.1)]
-    weights = pairwise([*pairs, (1.0, 0.0), (0.7, 0.2)])
+    # The first are on no circle, so that a root in place of a weight shows; pure noise is a level.
+    weights = [
+        ((0.6, 0.7), (0.3, 0.9)),
+        ((0.1, 0.7), (0.28, 0.96)),
+        ((0.28, 0.96), (0.0, 1.0)),
+        ((0.5, 0.5), (0.936, 0.352)),
+        ((0.02, 1.1), (1.0, 0.0)),
+        ((1.0, 0.0), (0.7, 0.2)),
+        ((0.6, 0.8), (0.1, 0.7)),
+    ]
     for given, (here, there) in zip(inputs(seed=82), weights, strict=True):
         x, x0 = given.points(), given.points()
-        got = expect_tensor(call(ddim_step, x, x0, here, there), x, "The point")
-        (s, n), (s2, n2) = here, there
-        x1 = (x - n * x0) / s
-        as_data = s2 * x0 + n2 * (x - s * x0) / n if n else x
-        mistakes = [
-            (n2 * x1 + s2 * x0, "The weights of the new level are exchanged: signal goes with X1."),
-            (x1, "This is the data that the noise leaves. Mix it anew, with the next weights."),
-            (s2 * x + n2 * x0, "Noise is added to x itself. First solve x for the data in it."),
-            (
-                s2 * (x - n * x0) + n2 * x0,
-                "The data are (x - noise * x0) / signal: the division is missing.",
-            ),
-            (
-                s2 * x1 - n2 * x0,
-                "The sign of the noise is wrong: both ends are mixed with positive weights.",
-            ),
-            (s2 * (x - n2 * x0) / s + n2 * x0, "The noise in x has the weight of `here`."),
-            (s2 * (x - s * x0) / n + n2 * x0 if n else x, "`here` is (signal, noise), in order."),
-            (s2 * (x + n * x0) / s + n2 * x0, "Take the noise *off* x to find the data."),
-            (as_data, "The network predicts x0, the *noise*. Here it is taken for the data."),
-            (s2 * x1, "The noise is gone at once. At the next level, some of it is still there."),
-            (s2 * x1 + n * x0, "The noise keeps its old weight. The next level has its own."),
-            (
-                s * x1 + n2 * x0,
-                "The signal keeps its old weight. Divide by that of `here`, and mix with that of "
-                "`there`.",
-            ),
-            (
-                x,
-                "The point has not moved. Solve for the data with the weights of `here`, and mix "
-                "with those of `there`.",
-            ),
-        ]
-        expect_close(got, s2 * x1 + n2 * x0, mistakes, name="The point")
+        result = call(ddim_step, x, x0, here, there)
+        got = expect_tensor(
+            result,
+            x,
+            "The point",
+            finite="The signal of `there` may be 0, and the noise of either: divide by the signal "
+            "of `here` alone.",
+        )
+        wanted, mistakes = ddim(x, x0, here, there)
+        expect_close(
+            got,
+            wanted,
+            mistakes,
+            name="The point",
+            random="DDIM draws nothing: it takes the noise that the network has found. To draw "
+            "fresh noise in each step is DDPM.",
+        )
     return Right(
         "With the weights (t, 1 - t) of the line, this very function is a step of Euler's method "
         "for Rectified Flow."
@@ -194,10 +184,7 @@ def steps_on_circle(steps: Any) -> Right:
     """Check a prediction: Euler steps on the circle that match 16 on the line."""
     if steps is None or steps is Ellipsis:
         raise NotAttempted
-    try:
-        predicted = None if isinstance(steps, bool) else operator.index(steps)
-    except TypeError:
-        predicted = None
+    predicted = as_whole(steps)
     if predicted not in CHOICES:
         raise Wrong(f"Give one of the numbers {', '.join(map(str, CHOICES))}.")
     goal, found = _errors_of_euler(torch.get_default_device())
