@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import Any
@@ -123,7 +122,10 @@ def _exchanged(last: Called) -> Iterator[tuple[str, list[Any]]]:
             continue
         arguments = list(last.arguments)
         arguments[i], arguments[j] = b, a
-        yield f"`{one}` and `{other}` are exchanged: the other way round, yours is right.", arguments
+        yield (
+            f"`{one}` and `{other}` are exchanged: the other way round, yours is right.",
+            arguments,
+        )
 
 
 def _turned(last: Called) -> Iterator[tuple[str, list[Any]]]:
@@ -147,6 +149,4 @@ def _worst_rows(got: Tensor, wanted: Tensor) -> list[int]:
 def _only(arguments: Sequence[Any], row: int, n: int) -> list[Any]:
     """Return arguments with one row in place of n."""
     batched = (isinstance(x, Tensor) and x.ndim > 0 and len(x) == n for x in arguments)
-    return [
-        x[row : row + 1] if rows else x for x, rows in zip(arguments, batched, strict=True)
-    ]
+    return [x[row : row + 1] if rows else x for x, rows in zip(arguments, batched, strict=True)]

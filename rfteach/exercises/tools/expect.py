@@ -21,7 +21,14 @@ from rfteach.exercises.tools.again import changes, told_by_calling_again
 from rfteach.exercises.tools.answers import DTYPE, Draw, Mistake, NotAttempted, Wrong
 from rfteach.exercises.tools.relations import related, where_it_is_off
 
-FACTORS = {"2": 2, "1/2": 0.5, "180 / pi (degrees)": 180 / math.pi, "pi": math.pi, "4": 4, "1/4": 0.25}
+FACTORS = {
+    "2": 2,
+    "1/2": 0.5,
+    "180 / pi (degrees)": 180 / math.pi,
+    "pi": math.pi,
+    "4": 4,
+    "1/4": 0.25,
+}
 ENDS = "Is there a division by something that may be 0, such as t or 1 - t at the ends?"
 NO_TIME = "Is there a division by something that may be 0, or a root of something negative?"
 
@@ -102,11 +109,12 @@ def expect_close(
         return close(a.to(b), b, tolerance)
 
     again = told_by_calling_again(got, wanted, agree)
-    if again:
-        more = f" {random}" if random and "changes" in again else ""
-        raise Wrong(f"{name} is not right yet. {again}{more}", draw)
+    if "changes from call" in again:
+        raise Wrong(f"{name} is not right yet. {again} {random}".strip(), draw)
     if got.ndim and len(got) > 1 and _same_rows(got, wanted, tolerance):
         raise Wrong(f"{name} has the right rows, but in another order. {pointer}".strip(), draw)
+    if again:
+        raise Wrong(f"{name} is not right yet. {again}", draw)
     relation = related(got, wanted, agree)
     if relation:
         raise Wrong(f"{name} {relation}", draw)

@@ -98,9 +98,7 @@ def expect_own_labels(velocity: LabeledProbe, z0: Tensor, labels: Tensor) -> Non
             )
 
 
-def labeled_walks(
-    z: Tensor, labels: Tensor, steps: int, size: int
-) -> tuple[Tensor, list[Mistake]]:
+def labeled_walks(z: Tensor, labels: Tensor, steps: int, size: int) -> tuple[Tensor, list[Mistake]]:
     """Return the ends of Euler steps from z (n, *event), and those of mistakes with their hints."""
     n, last = len(z), max(steps - 1, 1)
     first = labels[torch.arange(n, device=labels.device) % size]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from rfteach._interpolation import along
-from rfteach.exercises.tools.answers import last_call
 from rfteach.exercises.tools.again import times_of_rows
+from rfteach.exercises.tools.answers import last_call
 
 Agree = Callable[[Tensor, Tensor], bool]
 

@@ -201,8 +201,12 @@ table.wrong(
     "on a circle",
     lambda x, x0, here, there: as_in_the_chapter(x, x0, circular(here), circular(there)),
 )
-table.wrong("8.2", "a step along X1 - X0", mixed(lambda x, x0, x1, s, n, s2, n2: x + (s2 - s) * (x1 - x0)))
-table.wrong("8.2", "the noise alone changes", lambda x, x0, here, there: x + (there[1] - here[1]) * x0)
+table.wrong(
+    "8.2", "a step along X1 - X0", mixed(lambda x, x0, x1, s, n, s2, n2: x + (s2 - s) * (x1 - x0))
+)
+table.wrong(
+    "8.2", "the noise alone changes", lambda x, x0, here, there: x + (there[1] - here[1]) * x0
+)
 
 
 @table.wrong("8.2", "in place")

@@ -10,7 +10,6 @@ from torch import Tensor
 from rfteach.exercises.tools.answers import Wrong, call
 from rfteach.exercises.tools.expect import NO_TIME, expect_close, expect_tensor
 
-
 BYTES = "An image file wants bytes: convert with `.to(torch.uint8)` in the end."
 
 
