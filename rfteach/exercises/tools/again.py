@@ -57,7 +57,7 @@ def told_by_calling_again(got: Tensor, wanted: Tensor, agree: Agree) -> str:
 
 
 def changes() -> bool:
-    """Say whether the last answer, whose result was a number, returns another one when called again."""
+    """Say whether the last answer, which returned a number, returns another if called again."""
     last = last_call()
     if last is None or last.seconds > SLOW:
         return False
@@ -86,9 +86,9 @@ def times_of_rows(shape: torch.Size) -> Tensor | None:
 def _place(got: Tensor, last: Called | None) -> int | None:
     """Say which of the tensors that were returned is this one, if it is one of them."""
     for i, part in enumerate(_parts(last.result) if last else []):
-        if part.shape == got.shape and part.layout == got.layout and part.device == got.device:
-            if torch.equal(part.detach().to(got.dtype), got):
-                return i
+        alike = part.shape == got.shape and part.layout == got.layout
+        if alike and part.device == got.device and torch.equal(part.detach().to(got.dtype), got):
+            return i
     return None
 
 

@@ -97,13 +97,13 @@ def expect_close(
             raise Wrong(hint, draw)
     if close(got, -wanted, tolerance):
         raise Wrong(f"{name} has the opposite sign.", draw)
-    if got.ndim and len(got) > 1:
-        if close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
-            raise Wrong(
-                f"{name} is right on average over the batch, but not for each point. Is there a "
-                f"mean over the batch?",
-                draw,
-            )
+    batch = got.ndim > 0 and len(got) > 1
+    if batch and close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
+        raise Wrong(
+            f"{name} is right on average over the batch, but not for each point. Is there a mean "
+            f"over the batch?",
+            draw,
+        )
 
     def agree(a: Tensor, b: Tensor) -> bool:
         return close(a.to(b), b, tolerance)
@@ -111,7 +111,7 @@ def expect_close(
     again = told_by_calling_again(got, wanted, agree)
     if "changes from call" in again:
         raise Wrong(f"{name} is not right yet. {again} {random}".strip(), draw)
-    if got.ndim and len(got) > 1 and _same_rows(got, wanted, tolerance):
+    if batch and _same_rows(got, wanted, tolerance):
         raise Wrong(f"{name} has the right rows, but in another order. {pointer}".strip(), draw)
     if again:
         raise Wrong(f"{name} is not right yet. {again}", draw)

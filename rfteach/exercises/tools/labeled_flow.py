@@ -75,8 +75,8 @@ def expect_batches(velocity: LabeledProbe, n: int, steps: int, size: int) -> Non
     calls = steps * -(-n // size)
     if velocity.points and velocity.evaluations != calls:
         raise Wrong(
-            f"The velocity was called {velocity.evaluations} times. {_many(steps, 'Euler step')} for "
-            f"each of {_many(calls // steps, 'batch', 'es')} make {_many(calls, 'call')}."
+            f"The velocity was called {velocity.evaluations} times. {_many(steps, 'Euler step')} "
+            f"for each of {_many(calls // steps, 'batch', 'es')} make {_many(calls, 'call')}."
         )
 
 

@@ -34,7 +34,7 @@ SETS = [
 ]
 
 OF_ROUNDING = (
-    "The distance of a copy is 0. As |a|^2 + |b|^2 - 2 a.b, rounding makes it a little less than 0, "
+    "The distance of a copy is 0. As |a|^2 + |b|^2 - 2 a.b, rounding may make it less than 0, "
     "which has no root: clamp it at 0 first, or subtract the images, or take `torch.cdist`."
 )
 
@@ -77,15 +77,11 @@ def nearness(nearness: Any) -> Right:
             (near / near.median(), "The unit is taken from the outputs themselves, so half of "
              "them have less than 1 whatever they are. Take it from the unseen images."),
             (near - unit, "This is the difference. Divide by what is usual."),
-            (near / unit * len(outputs[0].flatten()) ** 0.5, "The distance is a root of a sum "
-             "over the pixels, and not of a mean, above and below."),
             (near / real.max(), "The unit is the largest of the distances. Take the median."),
             (near / real.min(dim=1).values.max(), "The unit is the largest of the distances to "
              "the nearest. Take the median."),
             (near / _nearest_other(training), "The unit comes from the training images among "
              "themselves. It is the unseen ones that stand in for outputs."),
-            (near / _distances(training, unseen).min(dim=1).values.median(), "The unit starts "
-             "from the training images. It is the unseen ones that stand in for outputs."),
             (by_sum(outputs, training).min(dim=1).values / by_sum(unseen, training).min(dim=1)
              .values.median(), "This adds up absolute differences. The distance is Euclidean: the "
              "root of the sum of the squares."),

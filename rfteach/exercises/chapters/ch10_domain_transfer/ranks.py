@@ -55,6 +55,9 @@ def expect_pairs_by_rank(answer: Any, x0: Tensor, x1: Tensor) -> None:
     expect_close(a, x0, starts, name="The batch of starts")
     other = call(answer, x0, x1, another_score)
     ignored = isinstance(other, tuple | list) and len(other) == 2 and _same(other[1], b)
+    again = call(answer, x0, x1, score_of)
+    if not (isinstance(again, tuple | list) and len(again) == 2 and _same(again[1], b)):
+        raise Wrong("The ends change from call to call. Nothing in the pairing is random.")
     mistakes = _mistaken_ends(x0, x1)
     if ignored and not any(close(b, each) for each, _ in mistakes):
         raise Wrong(

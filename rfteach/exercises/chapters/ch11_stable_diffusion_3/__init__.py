@@ -165,6 +165,7 @@ def flux_times(flux_times: Any) -> Right:
                     f"takes e to the power mu, and mu from the patches.",
                 )
                 for fixed in (3.0, math.exp(0.5), math.exp(1.15))
+                if 256 < patches < 4096
             ),
             (
                 shift_times(even, 1 + mu),
