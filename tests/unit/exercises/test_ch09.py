@@ -181,7 +181,7 @@ table.wrong("9.3", "go backward", walked(dt=lambda n: -1 / n))
 table.wrong("9.3", "has the length 1", walked(dt=lambda n: 1))
 table.wrong("9.3", "was sent with the label", walked(told=lambda rows: rows.roll(1)))
 table.wrong(
-    "9.3", "depends on the other rows", walked(told=lambda rows: rows[:1].expand(len(rows)))
+    "9.3", "was sent with the label", walked(told=lambda rows: rows[:1].expand(len(rows)))
 )
 
 
@@ -390,7 +390,7 @@ table.wrong(
     with_rate(lambda s, t: (t * s**2 - 1 + t) / spread(t, s**2) ** 0.5),
 )
 table.wrong("9.4", "Divide it by the variance", with_rate(lambda s, t: t * s**2 - 1 + t))
-table.wrong("9.4", "clock is turned", with_rate(lambda s, t: rate(s, 1 - t)))
+table.wrong("9.4", "is the clock turned", with_rate(lambda s, t: rate(s, 1 - t)))
 table.wrong("9.4", "Compare widths", scored(lambda s, a: (s - a**2).square().sum()))
 
 

@@ -44,7 +44,11 @@ def _mistaken_growths(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
     one = torch.ones_like(s)
     posts = "The times run from 0 to 1 with both ends. The last of N steps starts at 1 - 1/N."
     return [
-        (growth(s, n, late=1), "Each step takes the time at its end, not at its start."),
+        (
+            growth(s, n, late=1),
+            "Each step takes the time at its end, not at its start. Or is the "
+            "clock turned? At t = 0 there is noise.",
+        ),
         (growth(s, n, late=0.5), "Each step takes the time in its middle, not at its start."),
         (growth(s, n, last=max(n - 1, 1)), posts),
         (growth(s, n, last=n + 1), "The clock runs to N / (N + 1) only. Step i starts at i / N."),
@@ -52,7 +56,7 @@ def _mistaken_growths(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
         (growth(s, n + 1), "These are N + 1 steps."),
         (0 * one, "This is trace(C), the score of one step. Make N, each of length dt = 1/N."),
         (
-            1 + sum(rate(s, i / n) / n for i in range(n)),
+            one + sum((rate(s, i / n) / n for i in range(n)), torch.zeros_like(s)),
             "The growths of the steps multiply; do not add them.",
         ),
         (one, "This compares the data with the noise: no step was made."),
@@ -116,7 +120,6 @@ def _mistaken_rates(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
             lambda s, t: (s**2 - 1) / variance(t, s**2),
             "The covariance of X1 - X0 and X_t is t s^2 - (1 - t), with the weights of X_t.",
         ),
-        (lambda s, t: rate(s, 1 - t), "The clock is turned: at t = 0 there is noise."),
         (lambda s, t: (s - 1) / (1 - t + t * s), "This is the straight flow from noise to data. "
          "The velocity of independent pairs is another one: E[X1 - X0 | X_t]."),
     ]  # fmt: skip
