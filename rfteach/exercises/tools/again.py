@@ -77,6 +77,8 @@ def times_of_rows(shape: torch.Size) -> Tensor | None:
     for name, value in last.named() if last else []:
         if not isinstance(value, Tensor) or not value.is_floating_point() or not value.numel():
             continue
+        if not (name.startswith("t") or name == "s"):  # betas, too, lie between 0 and 1
+            continue
         fits = value.shape == shape[:1] or (value.shape == shape and name == "t")
         if fits and value.min() >= 0 and value.max() <= 1:
             return value

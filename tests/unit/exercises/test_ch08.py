@@ -66,6 +66,8 @@ table.wrong("8.1", "infinitely small steps", with_signal(lambda b: (-b.cumsum(0)
 table.wrong("8.1", "multiplies, and does not", with_signal(lambda b: (1 - b).sqrt().cumsum(0)))
 table.wrong("8.1", "includes it", with_signal(lambda b: (kept(b) / (1 - b)).sqrt()))
 table.wrong("8.1", "Their *squares* do", with_noise(lambda b: 1 - kept(b).sqrt()))
+table.wrong("8.1", "the *square* of the signal", with_noise(lambda b: (1 - kept(b).sqrt()).sqrt()))
+table.wrong("8.1", "no square", with_signal(lambda b: (1 - b**2).cumprod(0).sqrt()))
 table.wrong("8.1", "This is the variance", with_noise(lambda b: 1 - kept(b)))
 table.wrong("8.1", "of the last step", with_noise(lambda b: b.sqrt()))
 table.wrong("8.1", "do not simply add", with_noise(lambda b: b.cumsum(0).sqrt()))
@@ -151,6 +153,11 @@ table.wrong(
     "8.2",
     "taken for the data",
     mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x0 + n2 * (x - s * x0) / n),
+)
+table.wrong(
+    "8.2",
+    "by the *signal* of `here`",
+    mixed(lambda x, x0, x1, s, n, s2, n2: s2 * (x - n * x0) / n + n2 * x0),
 )
 table.wrong("8.2", "gone at once", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1))
 table.wrong("8.2", "noise keeps", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1 + n * x0))
@@ -268,6 +275,8 @@ table.wrong("8.3", "at x and t of the line", asked(lambda x, t: x, lambda t: t))
 table.wrong("8.3", "the place is not", asked(lambda x, t: x, clock))
 table.wrong("8.3", "the clock is not", asked(scaled, lambda t: t))
 table.wrong("8.3", "upside down", asked(lambda x, t: x * size(t, x), clock))
+table.wrong("8.3", "a root is missing", asked(lambda x, t: x / size(t, x) ** 2, clock))
+table.wrong("8.3", "takes t for the sine", asked(scaled, lambda t: 2 / math.pi * torch.asin(t)))
 table.wrong("8.3", "runs backward", asked(scaled, lambda t: 1 - clock(t)))
 table.wrong("8.3", "This is the angle", asked(scaled, lambda t: torch.atan2(t, 1 - t)))
 table.wrong(

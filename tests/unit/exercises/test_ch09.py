@@ -73,6 +73,8 @@ pixels("takes [0, 1]", lambda x: (255 * x[:, 0].clamp(0, 1)).round().byte())
 pixels("torch.uint8", lambda x: ((x[:, 0] + 1) * 127.5).clamp(0, 255).round())
 pixels("axis of the channels", lambda x: by_clamp_and_round(x)[:, None])
 pixels("`.to(torch.uint8)` in the end", lambda x: by_clamp_and_round(x).long())
+pixels("multiplies by 128", lambda x: ((x[:, 0] + 1) * 128).clamp(0, 255).round().byte())
+pixels("rounds up", lambda x: ((x[:, 0] + 1) * 127.5).clamp(0, 255).ceil().byte())
 pixels("swapped", lambda x: 255 - by_clamp_and_round(x))
 
 
@@ -180,9 +182,7 @@ table.wrong("9.3", "counts the steps", walked(lambda i, n: i))
 table.wrong("9.3", "go backward", walked(dt=lambda n: -1 / n))
 table.wrong("9.3", "has the length 1", walked(dt=lambda n: 1))
 table.wrong("9.3", "was sent with the label", walked(told=lambda rows: rows.roll(1)))
-table.wrong(
-    "9.3", "was sent with the label", walked(told=lambda rows: rows[:1].expand(len(rows)))
-)
+table.wrong("9.3", "was sent with the label", walked(told=lambda rows: rows[:1].expand(len(rows))))
 
 
 @table.wrong("9.3", "without labels")
@@ -391,6 +391,8 @@ table.wrong(
 )
 table.wrong("9.4", "Divide it by the variance", with_rate(lambda s, t: t * s**2 - 1 + t))
 table.wrong("9.4", "is the clock turned", with_rate(lambda s, t: rate(s, 1 - t)))
+table.wrong("9.4", "and not as s", scored(lambda s, a: squares(s, s * a)))
+table.wrong("9.4", "g is 2 times", with_rate(lambda s, t: 2 * rate(s, t)))
 table.wrong("9.4", "Compare widths", scored(lambda s, a: (s - a**2).square().sum()))
 
 

@@ -108,6 +108,13 @@ table.wrong("10.1", "dtype", lambda o, t, u: by_cdist(o, t, u).half())
 
 
 table.wrong("10.1", "largest of the distances", ratio(own, lambda o, t, u: nearest(u, t).max()))
+table.wrong(
+    "10.1",
+    "second nearest",
+    lambda o, t, u: (
+        torch.cdist(o.flatten(1), t.flatten(1)).kthvalue(2, dim=1).values / unit(o, t, u)
+    ),
+)
 table.wrong("10.1", "This is the difference", lambda o, t, u: own(o, t, u) - unit(o, t, u))
 
 
@@ -196,6 +203,7 @@ def solved(weigh):
 
 table.wrong("10.3", "by the inverses", solved(torch.linalg.inv))
 table.wrong("10.3", "*roots*", solved(lambda A: A @ A))
+table.wrong("10.3", "roots of the matrices as weights", solved(torch.linalg.cholesky))
 table.wrong("10.3", "the mean of A times the mean", lambda d, A: A.mean(dim=0) @ d.mean(dim=0))
 table.wrong(
     "10.3", "entry by entry", lambda d, A: (A * d[:, None]).sum(dim=(0, 1)) / A.sum(dim=(0, 1))

@@ -62,6 +62,9 @@ table.wrong(
         torch.exp(-torch.logit(t).square() / 2 / a**2) / (2 * math.pi) ** 0.5 / (a * t * (1 - t))
     ),
 )
+table.wrong(
+    "11.1", "divides by the mean", lambda t, a: by_the_logits(t, a) / by_the_logits(t, a).mean()
+)
 table.wrong("11.1", "density of u", lambda t, a: torch.ones_like(t))
 table.wrong("11.1", "has shape ()", lambda t, a: by_the_logits(t, a).mean())
 table.wrong("11.1", "a `return` missing", lambda t, a: None)
@@ -126,6 +129,7 @@ table.wrong("11.2", "the last 1", lambda steps, n: with_the_package(steps, n)[:-
 table.wrong("11.2", "type list", lambda steps, n: with_the_package(steps, n).tolist())
 table.wrong("11.2", "mu is infinite", shifted(lambda n: torch.tensor(line(n**2)).exp().item()))
 table.wrong("11.2", "This takes 10 to the power", shifted(lambda n: 10 ** line(n)))
+table.wrong("11.2", "not the side of the image", shifted(lambda n: math.exp(line(n**0.5))))
 table.wrong("11.2", "fixed shift 3", shifted(lambda n: 3.0))
 table.wrong("11.2", "Check the straight line", shifted(lambda n: math.exp(0.5 + 0.65 * n / 4096)))
 table.wrong("11.2", "off by up to", shifted(lambda n: (n / 256) ** 0.5))

@@ -18,6 +18,7 @@ from rfteach.exercises.chapters.ch05_reflow.known_flow import (
     expect_ends,
     expect_starts,
 )
+from rfteach.exercises.chapters.ch05_reflow.on_the_line import ordered_pairs
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import Right, Wrong, call
@@ -215,65 +216,9 @@ def pair_on_the_line(pair_on_the_line: Any) -> Right:
                 "points of these ranks: put them into `data`, sorted."
             )
         got = expect_tensor(result, x0, "The result")
-        ordered = data.sort(dim=0).values
-        order = x0[:, 0].argsort()
-        rank = order.argsort()
-        sort = "Sort points of shape (n, 1) with `dim=0`; the last axis has length 1."
-        mistakes = [
-            (data, "These are the data as they came: independent of the starts, and not in order."),
-            (
-                ordered,
-                "These are the data in order, but the starts are not: row i must hold the end of "
-                "row i of x0.",
-            ),
-            (
-                ordered[order],
-                "`x0.argsort()` lists which row comes first, second, and so on. What is needed is "
-                "the rank of each row, its inverse: sort that list once more.",
-            ),
-            (
-                ordered.flip(0)[rank],
-                "The order is reversed: the smallest start goes to the largest end. Such lines all "
-                "meet on the way, and paths cannot.",
-            ),
-            (x0[order], "These are the starts in order. The result should hold data points."),
-            (data[rank], f"This takes row `rank` of the data as they came. {sort}"),
-            (data[order], f"This shuffles the data by the order of the starts. {sort}"),
-            (ordered[:1].expand(n, 1), f"Every row has the smallest data point. {sort}"),
-            (
-                data[(x0 - data.T).abs().argmin(dim=1)],
-                "This takes the nearest data point, so that some are used twice and others never.",
-            ),
-        ]
-        if n < 100:
-            mistakes.append(
-                (
-                    data[_nearest_left(x0, data)],
-                    "Each start in turn takes the nearest data point that is left, and the last "
-                    "ones get what remains. Paths on a line keep the order: pair by rank.",
-                )
-            )
-        once = close(got.sort(dim=0).values, ordered, 1e-6)
-        mistakes.append(
-            (
-                got,
-                "Each data point is used once, but not in order: a smaller start must get a "
-                "smaller end."
-                if once
-                else "Every data point belongs to just one start. Not so in yours.",
-            )
-        )
-        expect_close(got, ordered[rank], mistakes, name="The pairing")
+        wanted, mistakes = ordered_pairs(x0, data, got)
+        expect_close(got, wanted, mistakes, name="The pairing")
     return Right(
         "So in one dimension one round of Reflow is always enough, and its pairs are optimal for "
         "every convex cost. In the plane, straight pairs need not be optimal: exercise 5.2."
     )
-
-
-def _nearest_left(x0: Tensor, data: Tensor) -> list[int]:
-    """Give each of the starts (n, 1) in turn the row of the nearest data point that is left."""
-    gap, rows = (x0 - data.T).abs(), []
-    for i in range(len(x0)):
-        rows.append(int(gap[i].argmin()))
-        gap[:, rows[-1]] = math.inf
-    return rows

@@ -33,6 +33,27 @@ def ddim(x: Tensor, x0: Tensor, here: Weights, there: Weights) -> tuple[Tensor, 
         ),
         (s2 * (x - n2 * x0) / s + n2 * x0, "The noise in x has the weight of `here`."),
         (s2 * (x - s * x0) / n + n2 * x0 if n else x, swapped),
+        (
+            s2 * (x - n * x0) / n + n2 * x0 if n else x,
+            "Divide by the *signal* of `here`: that is what the data in x are multiplied by.",
+        ),
+        (
+            s2 * s * (x - n * x0) + n2 * x0,
+            "Divide by the signal of `here`, in place of multiplying by it.",
+        ),
+        (
+            s2 * x / s - n * x0 + n2 * x0,
+            "Divide the whole of x - noise * x0 by the signal, not x alone.",
+        ),
+        (
+            s2 * (x - n * x0 / s) + n2 * x0,
+            "Divide the whole of x - noise * x0 by the signal, not the noise alone.",
+        ),
+        (
+            s2 * (x / s - n * x0) + n2 * x0,
+            "Divide the whole of x - noise * x0 by the signal, not x alone.",
+        ),
+        (n2 * x0, "The data are gone: mix them in with the signal of `there`."),
         (s2 * (x + n * x0) / s + n2 * x0, "Take the noise *off* x to find the data."),
         (
             before,

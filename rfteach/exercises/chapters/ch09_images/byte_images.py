@@ -99,6 +99,39 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             (stretched.round(), rescaled),
             (stretched.floor(), rescaled),
             (
+                (128 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This multiplies by 128. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (128 * (points + 1)).clamp(0, 255)[:, 0].double().floor(),
+                "This multiplies by 128, and cuts. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (127 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This multiplies by 127. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (127.5 * points + 128).clamp(0, 255)[:, 0].double().round(),
+                "This adds 128. Black is -1, and 127.5 brings it to 0.",
+            ),
+            (cut.ceil(), "This rounds up. Round to the nearest byte."),
+            (
+                (255 * points).clamp(0, 255)[:, 0].double().round(),
+                "This takes [0, 1] for the range of the points; all that is dark turns black.",
+            ),
+            (
+                (255 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This takes [-1, 0] for the range of the points. From black to white it is 2.",
+            ),
+            (
+                (127.5 * (points.round() + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This rounds the points, before they are bytes. Round in the end.",
+            ),
+            (
+                (255 * torch.sigmoid(points))[:, 0].double().round(),
+                "A sigmoid is no straight line: -1 becomes 0 and 1 becomes 255.",
+            ),
+            (
                 (255 * points.clamp(0, 1))[:, 0].double().round(),
                 "This takes [0, 1] for the range of the points; all that is dark turns black.",
             ),

@@ -74,6 +74,22 @@ def _mistaken_growths(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
             math.prod((rate(s, i / n) / n for i in range(n)), start=one),
             "A step *adds* g dt times the deviation to it: it multiplies by 1 + g dt, not g dt.",
         ),
+        (
+            s * growth(s, n),
+            "The deviation starts as that of the noise, 1, and not as s.",
+        ),
+        (growth(s, n).square(), "This is the variance of the ends. Take their width."),
+        (growth(s, n).sqrt(), "This is a root too many: the product is the width of the ends."),
+        *(
+            (growth(s, n, lambda s, t, f=f: f * rate(s, t)), f"g is {f:g} times what it should be.")
+            for f in (2, 0.5)
+        ),
+        (growth(s, n, lambda s, t: rate(s, t) / n), "dt = 1/N comes in twice."),
+        (growth(s, 1), "This is one step of length 1. Make N, each of length dt = 1/N."),
+        (
+            1 + sum((i / n * rate(s, i / n) for i in range(n)), torch.zeros_like(s)),
+            "Each step lasts dt = 1/N, and their growths multiply.",
+        ),
         (s, "This is 0: the exact flow. Euler's method with N steps is off."),
     ]
 

@@ -14,7 +14,7 @@ from rfteach.exercises.chapters.ch10_domain_transfer.ranks import (
 )
 from rfteach.exercises.chapters.ch10_domain_transfer.weighted_mean import pointer, weighted_mean
 from rfteach.exercises.checking import exercise
-from rfteach.exercises.tools.answers import Right, Wrong, call
+from rfteach.exercises.tools.answers import Mistake, Right, Wrong, call
 from rfteach.exercises.tools.expect import (
     expect_close,
     expect_number,
@@ -76,6 +76,7 @@ def nearness(nearness: Any) -> Right:
              "It is the unseen ones that stand in for outputs."),
             (near / near.median(), "The unit is taken from the outputs themselves, so half of "
              "them have less than 1 whatever they are. Take it from the unseen images."),
+            *_of_further_ones(to_training, real),
             (near - unit, "This is the difference. Divide by what is usual."),
             (near / real.max(), "The unit is the largest of the distances. Take the median."),
             (near / real.min(dim=1).values.max(), "The unit is the largest of the distances to "
@@ -104,6 +105,19 @@ def nearness(nearness: Any) -> Right:
 def _distances(a: Tensor, b: Tensor) -> Tensor:
     """Return the distance of each row of `a` to each of `b`."""
     return (a.flatten(1)[:, None] - b.flatten(1)[None]).norm(dim=2)
+
+
+def _of_further_ones(to_training: Tensor, real: Tensor) -> list[Mistake]:
+    """Return what the second nearest in place of the nearest makes of distances (n, training)."""
+    first, second = ([d.sort(dim=1).values[:, i] for d in (to_training, real)] for i in (0, 1))
+    hint = "This takes the second nearest training image. No image is its own neighbor here: the "
+    hint += "outputs and the unseen images are not in the training set."
+    return [
+        (second[0] / second[1].median(), hint),
+        (first[0] / second[1].median(), f"Below the bar: {hint}"),
+        (second[0] / first[1].median(), f"Above the bar: {hint}"),
+        (first[0].argsort() / len(first[0]), "These are ranks. The distances themselves compare."),
+    ]
 
 
 def _nearest_other(x: Tensor) -> Tensor:

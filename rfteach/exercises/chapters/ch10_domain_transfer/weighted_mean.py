@@ -15,6 +15,9 @@ def weighted_mean(d: Tensor, A: Tensor) -> tuple[Tensor, list[Mistake]]:
     trace = A.diagonal(dim1=1, dim2=2).sum(dim=1)
     diagonal = A.diagonal(dim1=1, dim2=2)
     sizes = A.flatten(1).norm(dim=1)
+    lower = torch.linalg.cholesky(A)
+    values, vectors = torch.linalg.eigh(A)
+    roots = vectors * values.sqrt()[:, None] @ vectors.mT
     one_side = "One side of the equation is a sum, and the other a mean. Take the same for both."
     upside_down = "This weighs by the inverses of the matrices. A large A_i counts for more."
     one_number = "This weighs each line by one number, {}. A matrix weighs directions, too."
@@ -43,6 +46,11 @@ def weighted_mean(d: Tensor, A: Tensor) -> tuple[Tensor, list[Mistake]]:
         (inverse.mean(dim=0) @ A.mean(dim=0) @ d.mean(dim=0), upside_down),
         (_solved((A @ A).sum(dim=0), _times(A @ A, d).sum(dim=0)), squared),
         (_solved((A.mT @ A).sum(dim=0), _times(A, d).sum(dim=0)), squared),
+        *(
+            (_solved(root.sum(dim=0), _times(root, d).sum(dim=0)), "These are roots of the "
+             "matrices as weights. In the gradient of (d - v)^T A (d - v) stands A itself.")
+            for root in (lower, lower.mT, roots)
+        ),
         (_weighted(trace, d), one_number.format("the trace")),
         (_weighted(sizes, d), one_number.format("its norm")),
         (_weighted(sizes**2, d), one_number.format("the square of its norm")),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from rfteach._times import shift_times
+from rfteach.exercises.chapters.ch11_stable_diffusion_3.bent_times import density_of_bent
 from rfteach.exercises.chapters.ch11_stable_diffusion_3.edited_image import edited, sd3_model
 from rfteach.exercises.chapters.ch11_stable_diffusion_3.partial_guidance import guided_in_part
+from rfteach.exercises.chapters.ch11_stable_diffusion_3.times_of_flux import shifted_times
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools.answers import Right, Wrong, call
 from rfteach.exercises.tools.expect import expect_close, expect_tensor
@@ -32,84 +32,12 @@ def density(density: Any) -> Right:
             t = torch.tensor([1e-3, 0.02, 0.3, 0.7, 0.98, 0.999], device="cpu", dtype=dtype)
         t = t.to(torch.get_default_device())
         got = expect_tensor(call(density, t, a), t, "The density")
-        u, there = _bent(t, 1 / a), _bent(t, a)
-        wanted = u * (1 - u) / (a * t * (1 - t))
-        at_t = there * (1 - there) * a / (t * (1 - t))  # dt/du with t in the place of u
-        mistakes = [
-            (
-                u,
-                "This is the share of draws below t, the distribution function. The density is its "
-                "slope.",
-            ),
-            (there, "This is the sampler itself. Find u for a given t, and differentiate it."),
-            (
-                1 / wanted,
-                "This is dt/du. Where t rises quickly with u, few draws fall: take one over it.",
-            ),
-            (at_t, "This is the slope of the map itself. The density is that of the way back."),
-            (
-                1 / at_t,
-                "This is one over the slope of the map at u = t. Take it at the u that leads to t.",
-            ),
-            (
-                wanted * a,
-                "A factor is missing. The logit of u is 1/a times that of t, so its slope is, too.",
-            ),
-            (wanted * a * a, "The factor a stands below, not above: divide by it."),
-            (
-                u * (1 - u) / a,
-                "The slope of logit(t) is missing: it is 1 / (t (1 - t)), not 1.",
-            ),
-            (
-                t * (1 - t) / (a * u * (1 - u)),
-                "u (1 - u) and t (1 - t) are exchanged.",
-            ),
-            (
-                1 / (a * t * (1 - t)),
-                "This is the slope of logit(u). Multiply by u (1 - u) to get that of u.",
-            ),
-            (wanted.log(), "This is the logarithm of the density."),
-            (wanted / 2, "The density is spread over both ends, but by half: leave out the 1/2."),
-            (
-                u * (1 - u) / (t * (1 - t)),
-                "A factor is missing. The logit of u is 1/a times that of t, so its slope is, too.",
-            ),
-            (
-                a * (t * (1 - t)) ** (a - 1) / (t**a + (1 - t) ** a) ** 2,
-                "The density is that of the way back: put 1/a in place of a.",
-            ),
-            (
-                (t * (1 - t)) ** (1 / a - 1) / (t ** (1 / a) + (1 - t) ** (1 / a)) ** 2,
-                "A factor is missing: the power 1/a comes down when it is differentiated.",
-            ),
-            (
-                (t * (1 - t)) ** (1 / a - 1) / a / (t ** (1 / a) + (1 - t) ** (1 / a)),
-                "In the slope of the quotient the denominator comes squared.",
-            ),
-            (
-                t ** (1 / a - 1) / a / (t ** (1 / a) + (1 - t) ** (1 / a)),
-                "The denominator depends on t, too: differentiate the quotient.",
-            ),
-            (
-                _normal_of_logit(t, a),
-                "This is the logit-normal density. Here u is uniform, so its logit is logistic.",
-            ),
-            (torch.ones_like(t), "This is the density of u. t is bent, unless a = 1."),
-        ]
+        wanted, mistakes = density_of_bent(t, a)
         expect_close(got, wanted, mistakes, name="The density")
     return Right(
         "For a < 1 it has its peak, 1/a, in the middle, and falls to 0 at both ends; for a > 1 it "
         "grows without bound there. Compare the logit-normal one: it falls to 0 for every spread."
     )
-
-
-def _normal_of_logit(t: Tensor, a: float) -> Tensor:
-    y = torch.logit(t) / a
-    return torch.exp(-y.square() / 2) / math.sqrt(2 * math.pi) / (a * t * (1 - t))
-
-
-def _bent(t: Tensor, a: float) -> Tensor:
-    return t**a / (t**a + (1 - t) ** a)
 
 
 @exercise("11.2", "The times of FLUX", "code")
@@ -128,100 +56,7 @@ def flux_times(flux_times: Any) -> Right:
         overflow = "e to the power mu is infinite for a large mu. What comes in is the number of "
         overflow += f"patches, here {patches}, and not the side of the image. Is it squared?"
         got = expect_tensor(result, even, "The tensor of times", finite=overflow)
-        share = (patches - 256) / (4096 - 256)
-        mu = 0.5 + 0.65 * share
-        wanted = shift_times(even, math.exp(mu))
-        inside = 0.5 + 0.65 * min(max(share, 0.0), 1.0)
-        by_log = 0.5 + 0.65 * math.log(patches / 256) / math.log(16)
-        by_root = 0.5 + 0.65 * (patches**0.5 - 16) / 48
-        mistakes = [
-            (
-                shift_times(even, math.exp(-mu)),
-                "The shift goes the wrong way: it acts on sigma = 1 - t, and a large one keeps "
-                "most of the times near 0, in the noise.",
-            ),
-            (
-                1 - wanted,
-                "These are the noise levels sigma, which fall from 1 to 0. Our times are 1 - "
-                "sigma.",
-            ),
-            (even, "These times are not shifted."),
-            (even.flip(0), "These times fall, and are not shifted."),
-            (
-                wanted.flip(0),
-                "These times fall. Ours rise, from 0 (noise) to 1 (data).",
-            ),
-            *(
-                (
-                    shift_times(even, base**mu),
-                    f"This takes {base} to the power mu. The shift is e to the power mu.",
-                )
-                for base in (2, 10)
-            ),
-            *(
-                (
-                    shift_times(even, fixed),
-                    f"This is the fixed shift {fixed:g}, whatever the number of patches. FLUX "
-                    f"takes e to the power mu, and mu from the patches.",
-                )
-                for fixed in (3.0, math.exp(0.5), math.exp(1.15))
-                if 256 < patches < 4096
-            ),
-            (
-                shift_times(even, 1 + mu),
-                "This is 1 + mu. The shift is e to the power mu.",
-            ),
-            *(
-                (
-                    shift_times(even, math.exp(0.5 + 0.65 * part)),
-                    "Check the straight line: mu is 0.5 at 256 patches, and 1.15 at 4096.",
-                )
-                for part in (patches / 4096, patches / (4096 - 256), (patches - 256) / 4096)
-            ),
-            (
-                shift_times(even, math.exp(0.5 + 1.15 * share)),
-                "From 256 to 4096 patches mu rises by 1.15 - 0.5, and not by 1.15.",
-            ),
-            (
-                1 - math.exp(mu) * (1 - even),
-                "This multiplies sigma alone. A shift maps sigma to a sigma / (1 + (a - 1) sigma).",
-            ),
-            (
-                (even ** math.exp(mu)),
-                "This takes a power. A shift maps sigma to a sigma / (1 + (a - 1) sigma).",
-            ),
-            (
-                shift_times(even, math.exp(0.5 + 0.65 * (patches**2 - 256) / 3840))
-                if patches < 300
-                else even,
-                "n is the number of patches already, and not the side of the image: no square.",
-            ),
-            (shift_times(even, mu), "This takes mu as the shift. The shift is e to the power mu."),
-            (
-                shift_times(even, math.exp(2 * mu)),
-                "This is shifted twice.",
-            ),
-            (
-                shift_times(even, math.exp(1.65 - mu)),
-                "The two ends are exchanged: mu is 0.5 at 256 patches, and 1.15 at 4096.",
-            ),
-            (
-                shift_times(even, math.exp(inside)),
-                "mu stays on the straight line beyond 256 and 4096 patches, too.",
-            ),
-            (
-                shift_times(even, math.exp(by_log)),
-                "mu is a straight line in n itself, not in its logarithm.",
-            ),
-            (
-                shift_times(even, math.exp(by_root)),
-                "mu is a straight line in n itself, not in its root.",
-            ),
-            (
-                shift_times(even, math.exp(0.65 * share)),
-                "At 256 patches mu is 0.5, not 0.",
-            ),
-        ]
+        wanted, mistakes = shifted_times(even, patches)
         expect_close(got, wanted, mistakes, name="The tensor of times")
     return Right(
         "In the logit of sigma the shift is an addition of mu. At 4,096 patches, an image of 1024 "

@@ -40,6 +40,10 @@ def combined(gradients: Tensor, sizes: Tensor) -> tuple[Tensor, list[Mistake]]:
          "each part by its own number first."),
         ((weights * gradients).sum(dim=0) / total / k, "This divides by the number of parts, too. "
          "The number of rows is enough."),
+        ((weights / weights.mean() * gradients).sum(dim=0), "The weights should add up to 1: "
+         "divide the sizes by their sum, not by their mean."),
+        ((weights / weights.norm() * gradients).sum(dim=0), "The weights should add up to 1: "
+         "divide the sizes by their sum, not by their norm."),
         ((weights / weights.max() * gradients).sum(dim=0), "This divides by the largest part. "
          "Divide by the number of rows in the batch."),
         ((weights / weights.max() * gradients).mean(dim=0), "This divides by the largest part. "
