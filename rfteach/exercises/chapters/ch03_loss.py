@@ -151,7 +151,11 @@ def floor(floor: Any) -> Right:
             *((wanted * factor, f"There is a factor {factor:g} too much.") for factor in (0.5, 2)),
             (dim * delta / math.tan(delta), "arctan is the inverse of tan, which is not 1 / tan."),
             (dim * (delta**2 - math.log(1 + delta**2) / 2), wrong_covariance),
-            (dim * (delta**2 - delta**4 / 3), "The variance of X_t is 1 + t^2 delta^2, not 1."),
+            (
+                dim * (delta**2 - delta**4 / 3),
+                "Is the variance of X_t taken for 1? "
+                "It is 1 + t^2 delta^2. Or is this a series, cut off? Use the arctangent itself.",
+            ),
             *(
                 (
                     dim * delta**2 / (1 + (t * delta) ** 2),

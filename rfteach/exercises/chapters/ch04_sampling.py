@@ -16,7 +16,12 @@ from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
 from rfteach.exercises.tools.expect import close, expect_close, expect_number, expect_tensor
 from rfteach.exercises.tools.inputs import STEPS, inputs, waves
-from rfteach.exercises.tools.probe import Probe, expect_steps, expect_without_gradient
+from rfteach.exercises.tools.probe import (
+    Probe,
+    expect_looks,
+    expect_steps,
+    expect_without_gradient,
+)
 from rfteach.exercises.tools.reference import midpoint_steps, on_grid, walk
 
 
@@ -28,10 +33,7 @@ def _expect_sample(
     mistakes = [] if close(got, wanted) else list(mistakes)
     if not any(close(got, known) for known in (wanted, *(each for each, _ in mistakes))):
         expect_steps(probe, len(times))
-        looks = sorted(probe.times)
-        if not close(torch.tensor(looks), torch.tensor(sorted(times))):
-            yours, right = (", ".join(f"{t:.3g}" for t in sorted(ts)[:8]) for ts in (looks, times))
-            raise Wrong(f"Your sampler looks at the times {yours}, but it should at {right}.")
+        expect_looks(probe, times)
         for x, t in zip(probe.points, probe.times, strict=True):
             if t == 0 and not torch.equal(x, x0):
                 raise Wrong("At time 0 the points should be the noise that the sampler was given.")
@@ -165,6 +167,8 @@ def richardson(richardson: Any) -> Right:
         mistakes = [(a * coarse + b * fine, hint) for a, b, hint in TWO_ENDS]
         per_step = "This extrapolates each single step. Extrapolate the ends of two whole runs."
         mistakes.append((midpoint_steps(x0, n)[0], per_step))
+        half = "These are runs of N / 2 and N steps. Make them of N and 2N."
+        mistakes.append((2 * coarse - walk(x0, max(1, n // 2)), half))
         times = [i / m for m in (n, 2 * n) for i in range(m)]
         _expect_sample(result, velocity, x0, 2 * fine - coarse, times, mistakes)
     return Right(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import operator
 from importlib.resources import files
 from typing import Any
 
@@ -12,7 +11,7 @@ import torch
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_tensor
+from rfteach.exercises.tools.expect import as_whole, expect_close, expect_tensor
 from rfteach.exercises.tools.expect_loss import expect_loss
 from rfteach.exercises.tools.inputs import IMAGES_FIRST, inputs, waves
 from rfteach.exercises.tools.probe import Probe, expect_without_gradient
@@ -124,10 +123,7 @@ def choice(model_and_steps: Any) -> Right:
         raise NotAttempted
     record = json.loads(files("rfteach._shipped").joinpath("ladder.json").read_text())
     names = list(record["distances"])
-    try:
-        steps = 0 if isinstance(steps, bool) else operator.index(steps)
-    except TypeError:
-        steps = 0
+    steps = as_whole(steps) or 0
     if model not in names or steps not in record["steps"]:
         raise Wrong(
             f"Give the model first, one of {'; '.join(map(repr, names))}, and then the number of "

@@ -6,6 +6,8 @@ import inspect
 import linecache
 import sysconfig
 import textwrap
+import threading
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -58,6 +60,27 @@ class NotAttempted(Exception):
     """The answer is still a stub."""
 
 
+class Called(NamedTuple):
+    """A call of an answer that returned: for a second look at it, on other arguments."""
+
+    answer: Callable
+    arguments: tuple[Any, ...]
+    result: Any
+    seconds: float
+
+    def named(self) -> list[tuple[str, Any]]:
+        """Return the arguments, each with the name that it has in the answer."""
+        return list(zip(_names(self.answer, self.arguments), self.arguments, strict=True))
+
+
+_memory = threading.local()  # each check runs in a thread of its own
+
+
+def last_call() -> Called | None:
+    """Return the last call of this check that returned."""
+    return getattr(_memory, "last", None)
+
+
 def call(answer: Any, *arguments: Any) -> Any:
     """Return `answer(*arguments)`; raise Wrong for what no function may do.
 
@@ -85,6 +108,7 @@ def call(answer: Any, *arguments: Any) -> Any:
         pass
     tensors = [x for x in arguments if isinstance(x, Tensor)]
     before = [x.clone() for x in tensors]
+    _memory.last, start = None, time.monotonic()
     try:
         result = answer(*arguments)
     except Wrong:
@@ -93,7 +117,7 @@ def call(answer: Any, *arguments: Any) -> Any:
         last = traceback.extract_tb(error.__traceback__)[-1]
         if isinstance(error, NotImplementedError) and _is_readers(last):
             raise NotAttempted(str(error)) from error
-        raise Wrong(_describe(error, tensors)) from error
+        raise Wrong(_describe(error, answer, arguments)) from error
     finally:
         left_off = not torch.is_grad_enabled()
         torch.set_grad_enabled(True)
@@ -113,7 +137,19 @@ def call(answer: Any, *arguments: Any) -> Any:
                 "Your function switches on the gradients of a tensor that it was given, for the "
                 "caller, too. Work on a copy: `x = x.detach().clone().requires_grad_()`."
             )
+    _memory.last = Called(answer, arguments, result, time.monotonic() - start)
     return result
+
+
+def _names(answer: Any, arguments: Sequence[Any]) -> list[str]:
+    """Return the names that an answer gives to the arguments it is called with."""
+    try:
+        bound = inspect.signature(answer).bind(*arguments).arguments
+    except (TypeError, ValueError):  # a function written in C tells no signature
+        bound = {}
+    if len(bound) == len(arguments):
+        return list(bound)
+    return [f"argument {i + 1}" for i in range(len(arguments))]
 
 
 def described(error: BaseException) -> str:
@@ -126,8 +162,8 @@ def _is_readers(frame: traceback.FrameSummary) -> bool:
     return not frame.filename.startswith(("<frozen", "<@", *FOLDERS))
 
 
-def _describe(error: Exception, tensors: Sequence[Tensor]) -> str:
-    """Say what an answer raised, in which of its own lines, and on which tensors."""
+def _describe(error: Exception, answer: Any, arguments: Sequence[Any]) -> str:
+    """Say what an answer raised, in which of its own lines, and on which arguments."""
     place = ""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         if _is_readers(frame):
@@ -136,11 +172,40 @@ def _describe(error: Exception, tensors: Sequence[Tensor]) -> str:
             place = f", in the line `{line}`" if line else ""
             break
     message = f"Your answer raised {described(error)}{place}."
+    tensors = [x for x in arguments if isinstance(x, Tensor)]
     if tensors:
         shapes = ", ".join(f"{tuple(x.shape)}" for x in tensors)
         message += f"\nIt was given tensors of shape {shapes}."
+    named = zip(_names(answer, arguments), arguments, strict=True)
+    values = [f"{name} = {x!r}" for name, x in named if _is_plain(x)]
+    if values:
+        message += f"\nIt was given {', '.join(values)}."
     if "must match the size of tensor" in str(error):
-        message += f"\nDo the times not fit? {BROADCAST}"
+        message += "\n" + _of_shapes(arguments, tensors)
     if "dtype" in str(error):
         message += "\n" + DTYPE
     return message
+
+
+def _is_plain(value: Any) -> bool:
+    """Say whether a value is a number, or a few of them."""
+    if isinstance(value, tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _of_shapes(arguments: Sequence[Any], tensors: Sequence[Tensor]) -> str:
+    """Say what may be behind two shapes that do not fit each other."""
+    flat = any(x.ndim == 1 and x.is_floating_point() for x in tensors)
+    if flat or any(callable(x) for x in arguments):  # given times, or a velocity that wants some
+        return f"Do the times not fit? {BROADCAST}"
+    hints = []
+    if any(x.ndim > 2 for x in tensors):
+        hints.append("As rows of numbers, points of shape (batch, *event) are `x.flatten(1)`.")
+    numbers = [len(x) for x in tensors if x.ndim]
+    if len(set(numbers)) > 1:
+        hints.append(
+            f"The numbers of rows differ: {', '.join(map(str, numbers))}. So row i of one has no "
+            f"partner in another, and what belongs to all rows must be one number."
+        )
+    return " ".join(hints) or "Which axes should go together?"

@@ -17,11 +17,34 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from rfteach.exercises.tools.again import changes, told_by_calling_again
 from rfteach.exercises.tools.answers import DTYPE, Draw, Mistake, NotAttempted, Wrong
+from rfteach.exercises.tools.relations import related, where_it_is_off
+
+FACTORS = {
+    "2": 2,
+    "1/2": 0.5,
+    "180 / pi (degrees)": 180 / math.pi,
+    "pi": math.pi,
+    "4": 4,
+    "1/4": 0.25,
+}
+ENDS = "Is there a division by something that may be 0, such as t or 1 - t at the ends?"
+NO_TIME = "Is there a division by something that may be 0, or a root of something negative?"
 
 
-def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor:
-    """Return `result` if it is a finite tensor of the shape, dtype and device of `like`."""
+def expect_tensor(
+    result: Any,
+    like: Tensor,
+    name: str = "The result",
+    *,
+    dtype: str = DTYPE,
+    finite: str = ENDS,
+) -> Tensor:
+    """Return `result` if it is a finite tensor of the shape, dtype and device of `like`.
+
+    `dtype` and `finite` are the ways out of a wrong dtype, and of NaN or infinity.
+    """
     if result is None:
         raise Wrong(f"{name} is None. Is a `return` missing?")
     if not isinstance(result, Tensor):
@@ -38,12 +61,9 @@ def expect_tensor(result: Any, like: Tensor, name: str = "The result") -> Tensor
     if result.device != like.device:
         raise Wrong(f"{name} is on {result.device}, but the input is on {like.device}.")
     if result.dtype != like.dtype:
-        raise Wrong(f"{name} has dtype {result.dtype}, but it should have {like.dtype}. {DTYPE}")
+        raise Wrong(f"{name} has dtype {result.dtype}, but it should have {like.dtype}. {dtype}")
     if not torch.isfinite(result).all():
-        raise Wrong(
-            f"{name} holds NaN or infinity. Is there a division by something that may be 0, such "
-            f"as t or 1 - t at the ends?"
-        )
+        raise Wrong(f"{name} holds NaN or infinity. {finite}")
     return result.detach()
 
 
@@ -55,6 +75,8 @@ def expect_close(
     name: str = "The result",
     draw: Draw | None = None,
     tolerance: float = 1e-4,
+    random: str = "",
+    pointer: str = "",
 ) -> None:
     """Raise Wrong unless `got` is `wanted`; name the mistake that would explain what it is.
 
@@ -65,6 +87,8 @@ def expect_close(
         name: what the result is, to begin a sentence.
         draw: draws the target beside the answer.
         tolerance: largest difference that counts as rounding, relative to the values' size.
+        random: what to add for an answer that changes from call to call.
+        pointer: where to look, for a mistake that nothing here knows.
     """
     if close(got, wanted, tolerance):
         return
@@ -73,17 +97,30 @@ def expect_close(
             raise Wrong(hint, draw)
     if close(got, -wanted, tolerance):
         raise Wrong(f"{name} has the opposite sign.", draw)
-    if got.ndim and len(got) > 1:
-        if close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
-            raise Wrong(
-                f"{name} is right on average over the batch, but not for each point. Is there a "
-                f"mean over the batch?",
-                draw,
-            )
-        if _same_rows(got, wanted, tolerance):
-            raise Wrong(f"{name} has the right rows, but in another order.", draw)
+    batch = got.ndim > 0 and len(got) > 1
+    if batch and close(got, wanted.mean(dim=0).expand_as(wanted), tolerance):
+        raise Wrong(
+            f"{name} is right on average over the batch, but not for each point. Is there a mean "
+            f"over the batch?",
+            draw,
+        )
+
+    def agree(a: Tensor, b: Tensor) -> bool:
+        return close(a.to(b), b, tolerance)
+
+    again = told_by_calling_again(got, wanted, agree)
+    if "changes from call" in again:
+        raise Wrong(f"{name} is not right yet. {again} {random}".strip(), draw)
+    if batch and _same_rows(got, wanted, tolerance):
+        raise Wrong(f"{name} has the right rows, but in another order. {pointer}".strip(), draw)
+    if again:
+        raise Wrong(f"{name} is not right yet. {again}", draw)
+    relation = related(got, wanted, agree)
+    if relation:
+        raise Wrong(f"{name} {relation}", draw)
     gap = (got - wanted).abs().max().item()
-    raise Wrong(f"{name} is off by up to {gap:.2g}. {_example(got, wanted)}", draw)
+    example = where_it_is_off(got, wanted, tolerance)
+    raise Wrong(f"{name} is off by up to {gap:.2g}. {example} {pointer}".strip(), draw)
 
 
 def _same_rows(got: Tensor, wanted: Tensor, tolerance: float) -> bool:
@@ -102,15 +139,6 @@ def close(got: Tensor, wanted: Tensor, tolerance: float = 1e-4) -> bool:
     return bool((got - wanted).abs().max() <= tolerance * scale)
 
 
-def _example(got: Tensor, wanted: Tensor) -> str:
-    """Show the worst entry, and where it is."""
-    worst = int((got - wanted).abs().argmax())
-    where = torch.unravel_index(torch.tensor(worst), got.shape) if got.ndim else ()
-    place = f" at [{', '.join(str(int(i)) for i in where)}]" if got.ndim else ""
-    yours, right = got.flatten()[worst].item(), wanted.flatten()[worst].item()
-    return f"The largest difference{place}: yours is {yours:.6g}, it should be {right:.6g}."
-
-
 def expect_number(value: Any, name: str) -> float:
     """Return a prediction as a float; raise NotAttempted for None, Wrong for anything else."""
     if value is None or value is Ellipsis:
@@ -124,6 +152,15 @@ def expect_number(value: Any, name: str) -> float:
     if not math.isfinite(number):
         raise Wrong(f"{name} should be a finite number, but it is {reprlib.repr(value)}.")
     return number
+
+
+def as_whole(value: Any) -> int | None:
+    """Return a whole number of any type, such as 8, 8.0 or `torch.tensor(8)`; None for the rest."""
+    try:
+        number = expect_number(value, "The number")
+    except (Wrong, NotAttempted):
+        return None
+    return int(number) if number == int(number) else None
 
 
 def expect_pair(result: Any, what: str) -> tuple[Any, Any]:
@@ -157,4 +194,12 @@ def expect_value(
     near = [hint for wrong, hint in mistakes if math.isclose(got, wrong, rel_tol=5e-4)]
     if math.isclose(got, -wanted, rel_tol=5e-4):
         near.append("The sign is wrong.")
+    if not near and changes():
+        near.append("It changes from call to call: find a formula, in place of random draws.")
+    if not near and wanted:
+        near = [
+            f"That is {name} times as much."
+            for name, factor in FACTORS.items()
+            if math.isclose(got, factor * wanted, rel_tol=5e-4)
+        ]
     raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near[:1]]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from rfteach._interpolation import along
-from rfteach.exercises.tools.answers import Wrong
+from rfteach.exercises.tools.answers import Mistake, Wrong
 from rfteach.exercises.tools.inputs import waves
 from rfteach.exercises.tools.probe import Probe
 
@@ -20,8 +21,13 @@ class LabeledProbe(Probe):
         super().__init__(waves, like)
         self.labels: list[Tensor] = []
 
-    def forward(self, x: Any, t: Any, condition: Any = None) -> Tensor:
+    def forward(self, x: Any, t: Any, *others: Any, condition: Any = None) -> Tensor:
         """Return the field at points x (batch, *event), times t and labels (batch,)."""
+        if others:
+            raise Wrong(
+                "The labels came in the third place. Pass them by their name, `condition=labels`: "
+                "what stands third differs from network to network."
+            )
         if not isinstance(condition, Tensor):
             raise Wrong(
                 "The velocity was called without labels. It takes them as `condition=...`; bind "
@@ -69,24 +75,63 @@ def expect_batches(velocity: LabeledProbe, n: int, steps: int, size: int) -> Non
     calls = steps * -(-n // size)
     if velocity.points and velocity.evaluations != calls:
         raise Wrong(
-            f"The velocity was called {velocity.evaluations} times. {steps} Euler steps for each "
-            f"of {calls // steps} batches make {calls} calls."
+            f"The velocity was called {velocity.evaluations} times. {_many(steps, 'Euler step')} "
+            f"for each of {_many(calls // steps, 'batch', 'es')} make {_many(calls, 'call')}."
         )
 
 
-def mistaken_labels(labels: Tensor, size: int) -> list[Tensor]:
-    """Return labels (n,) in wrong places: those of the first batch, of the first point, turned."""
-    n = len(labels)
-    return [
-        labels[torch.arange(n, device=labels.device) % size],
-        labels[:1].expand(n),
-        labels.flip(0),
-    ]
+def _many(n: int, what: str, ending: str = "s") -> str:
+    return f"{n} {what}{ending * (n != 1)}"
 
 
-def walk_labeled(z: Tensor, labels: Tensor, steps: int) -> Tensor:
-    """Make Euler steps with the field of a `LabeledProbe`; z (n, *event), labels (n,)."""
-    for i in range(steps):
-        v = waves(z, z.new_full((len(z),), i / steps)) + labeled(z, labels)
-        z = z + v / steps
-    return z
+def expect_own_labels(velocity: LabeledProbe, z0: Tensor, labels: Tensor) -> None:
+    """Raise Wrong when a point of the noise z0 (n, *event) was sent with a label not its own."""
+    for points, told in zip(velocity.points, velocity.labels, strict=True):
+        gap = (points[:, None] - z0[None]).abs().flatten(2).amax(dim=2)
+        least, row = gap.min(dim=1)
+        wrong = (least < 1e-6) & (told != labels[row])
+        if wrong.any():
+            i = int(wrong.int().argmax())
+            raise Wrong(
+                f"Row {int(row[i])} of the noise was sent with the label {int(told[i])}, but its "
+                f"own is {int(labels[row[i]])}. Take the labels of the same rows as the points."
+            )
+
+
+def labeled_walks(z: Tensor, labels: Tensor, steps: int, size: int) -> tuple[Tensor, list[Mistake]]:
+    """Return the ends of Euler steps from z (n, *event), and those of mistakes with their hints."""
+    n, last = len(z), max(steps - 1, 1)
+    first = labels[torch.arange(n, device=labels.device) % size]
+    even = [i / steps for i in range(steps)]
+
+    def walk(labels: Tensor = labels, clock: Sequence[float] = even, dt: float = 1 / steps):
+        x = z
+        for t in clock:
+            x = x + dt * (waves(x, x.new_full((len(x),), t)) + labeled(x, labels))
+        return x
+
+    posts = "The times run from 0 to 1 with both ends. The last of N steps starts at 1 - 1/N."
+    late = "Each step takes the time at its end. Euler's method takes that at its start."
+    mistakes = [
+        (walk(first), "Each batch got the labels of the first one."),
+        (walk(labels[:1].expand(n)), "All points got the same label. Each has its own."),
+        (walk(labels.flip(0)), "The labels go the other way around."),
+        (walk(clock=[(i + 1) / steps for i in range(steps)]), late),
+        (walk(clock=[(i + 0.5) / steps for i in range(steps)]), "Each step takes the time in its "
+         "middle. Euler's method takes that at its start."),
+        (walk(clock=[i / last for i in range(steps)]), posts),
+        (walk(clock=[0.0] * steps), "The clock stands still at 0. Step i starts at i / N."),
+        (walk(clock=[1.0] * steps), "The clock stands still at 1. Step i starts at i / N."),
+        (walk(clock=[1 - t for t in even]), "The clock runs backward: t = 0 is noise."),
+        (walk(clock=range(steps)), "The clock counts the steps. Its times are i / N."),
+        (walk(dt=-1 / steps), "The steps go backward: add the velocity, and do not subtract it."),
+        (walk(dt=1), "Each step has the length 1. Multiply the velocity by 1/N."),
+        (walk(dt=1 / last), "The steps have the length 1 / (N - 1). Each of N lasts 1/N."),
+        (walk(dt=1 / (steps + 1)), "The steps have the length 1 / (N + 1). Each of N lasts 1/N."),
+        (walk(clock=even[:-1]), "The last step is missing."),
+        (walk(clock=even[:1]), "This is the first step alone. Is z0 taken in each step anew?"),
+        (z + walk(), "The start is added once more: what the steps make of z0 is the end."),
+        (walk() - z, "This is the way from start to end. The end itself is asked for."),
+        (z, "These are the starts: the velocity was not used."),
+    ]  # fmt: skip
+    return walk(), mistakes

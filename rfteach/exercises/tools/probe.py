@@ -22,6 +22,8 @@ class Probe(nn.Module):
         clocks: the times of each call, shape (batch,).
     """
 
+    whole_times = False  # whether times may come as integers, as for a clock that counts to 1000
+
     def __init__(self, field: Callable[[Tensor, Tensor], Tensor], like: Tensor, name="velocity"):
         super().__init__()
         self.field, self.name = field, name
@@ -52,6 +54,11 @@ class Probe(nn.Module):
             raise Wrong(
                 f"{called} t of shape {tuple(t.shape)} for {len(x)} points. It takes one time for "
                 f"each point, shape ({len(x)},)."
+            )
+        if not t.is_floating_point() and not self.whole_times:
+            raise Wrong(
+                f"{called} times whose dtype is {t.dtype}. Times lie between 0 and 1, so they are "
+                f"floating-point numbers, as the points are: `torch.zeros(len(x), dtype=x.dtype)`."
             )
         if x.dtype != self.weight.dtype:
             raise Wrong(
@@ -117,6 +124,8 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
         )
     elif made % evaluations == 0:
         hint = f"That is {made // evaluations} for each one that is needed."
+    elif 2 * made == evaluations:
+        hint = "That is half of them. Are half as many steps made, or one look in place of two?"
     elif made < evaluations:
         hint = "Is the number of steps ignored, or a velocity kept from an earlier call?"
     else:
@@ -124,6 +133,14 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
     raise Wrong(
         f"Evaluations of the velocity: {evaluations} are needed, but yours made {made}. {hint}"
     )
+
+
+def expect_looks(probe: Probe, times: Sequence[float]) -> None:
+    """Raise Wrong unless the velocity was looked at at these times, in any order."""
+    looks = sorted(probe.times)
+    if len(looks) != len(times) or not close(torch.tensor(looks), torch.tensor(sorted(times))):
+        yours, right = (", ".join(f"{t:.3g}" for t in sorted(ts)[:8]) for ts in (looks, times))
+        raise Wrong(f"Your sampler looks at the times {yours}, but it should at {right}.")
 
 
 def expect_without_gradient(result: Any, probe: Probe) -> None:

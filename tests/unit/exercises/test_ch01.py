@@ -99,6 +99,9 @@ table.wrong("1.2", "never inward", 0.8)
 table.wrong("1.2", "should be a finite number", "1.33")
 
 
+table.wrong("1.2", "how far the point is from the true end", 0.335)
+
+
 # 1.3: straight_field(x, t, a, b)
 
 
@@ -139,6 +142,17 @@ table.wrong(
     "on average over the batch",
     lambda x, t, a, b: simplified(x, t, a, b).mean(dim=0).expand_as(x),
 )
+
+
+@table.wrong("1.3", "a = 1.0")
+def by_a_minus_one(x, t, a, b):
+    c = 1 / (a - 1)
+    return (x + c * b) / (t[:, None] + c)
+
+
+@table.wrong("1.3", "depends on the other rows")
+def at_one_time(x, t, a, b):
+    return (a - 1) * (x - t[0] * b) / (1 + (a - 1) * t[0]) + b
 
 
 # 1.4: log_density(velocity, z0, steps)

@@ -337,6 +337,10 @@ table.wrong("3.3", "finite number", lambda delta, dim: torch.full((dim,), delta 
 table.wrong("3.3", "has the signature", lambda delta: delta * math.atan(delta))
 
 
+table.wrong("3.3", "Or is this a series", lambda delta, dim: dim * (delta**2 - delta**4 / 3))
+table.wrong("3.3", "(degrees)", lambda delta, dim: dim * delta * math.degrees(math.atan(delta)))
+
+
 # 3.4: the letters of the changes that move the field
 
 for letters in ("BE", "eb", "B, E", "B E", ["B", "E"], {"E", "B"}, ("b", "e"), ["BE"]):

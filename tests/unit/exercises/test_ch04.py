@@ -282,7 +282,7 @@ table.wrong("4.3", "extrapolates each single step", sampler(midpoint_step))
 table.wrong("4.3", "24 are needed", combined(right, fine=lambda n: 2 * n - 1))
 table.wrong("4.3", "24 are needed", combined(right, lambda n: n + 1, lambda n: 2 * n + 1))
 table.wrong("4.3", "24 are needed", combined(right, lambda n: 2 * n, lambda n: 4 * n))
-table.wrong("4.3", "24 are needed", combined(right, lambda n: max(n // 2, 1), lambda n: n))
+table.wrong("4.3", "runs of N / 2 and N", combined(right, lambda n: max(n // 2, 1), lambda n: n))
 table.wrong(
     "4.3", "no_grad", lambda v, x, n: combined(right)(lambda *xt: v(*xt), x, n) + 0 * v.weight
 )

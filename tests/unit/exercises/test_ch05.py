@@ -12,9 +12,15 @@ table = Table(5)
 # 5.1: pairs_of_flow(velocity, noise, size)
 
 
-@table.right("5.1")
+@table.wrong("5.1", "calls `rf.flow_coupling`")
 def from_the_package(velocity, noise, size):
     return rf.flow_coupling(velocity, noise, size=size, steps=20, progress=False)
+
+
+@table.right("5.1")
+def in_one_batch(velocity, noise, size):
+    x0 = noise.sample(size)
+    return rf.PairedCoupling(x0, rf.heun(velocity, x0, steps=20, keep="end").end)
 
 
 @table.right("5.1")
@@ -119,7 +125,7 @@ table.wrong(
 table.wrong(
     "5.1",
     "1000 pairs in place of 1500",
-    lambda velocity, noise, size: from_the_package(velocity, noise, max(size // 1000, 1) * 1000),
+    lambda velocity, noise, size: in_one_batch(velocity, noise, max(size // 1000, 1) * 1000),
 )
 table.wrong(
     "5.1",
@@ -143,7 +149,7 @@ table.wrong(
 table.wrong(
     "5.1",
     "not what `noise.sample` returned",
-    lambda velocity, noise, size: from_the_package(velocity, rf.Gaussian(2), size),
+    lambda velocity, noise, size: in_one_batch(velocity, rf.Gaussian(2), size),
 )
 
 
@@ -248,6 +254,7 @@ table.wrong(
     "not straight",
     from_noise(lambda x: turn(x, math.acos(0.75) * torch.randn(len(x)).sign())),
 )
+table.right("5.2", turned(lambda r: math.acos(0.75) * torch.where(r < 1.2, 1.0, -1.0)))
 table.wrong("5.2", "not straight", turned(lambda r: 2 * math.pi / 3 * (r > 1.2)))
 table.wrong("5.2", "not straight", turned(lambda r: 5 * r))
 table.wrong(
@@ -412,7 +419,18 @@ table.wrong("5.4", "has shape (9, 1, 1)", lambda x0, data: ordered(data)[ranks(x
 table.wrong(
     "5.4", "has shape (1,)", lambda x0, data: ordered(data)[x0.squeeze().argsort().argsort()]
 )
-table.wrong("5.4", "has dtype torch.int64", lambda x0, data: ranks(x0)[:, None])
+table.wrong("5.4", "such as ranks or rows", lambda x0, data: ranks(x0)[:, None])
+
+
+@table.wrong("5.4", "takes the nearest data point that is left")
+def to_the_nearest_that_is_left(x0, data):
+    left, ends = list(range(len(data))), []
+    for x in x0[:, 0].tolist():
+        ends.append(min(left, key=lambda j: abs(data[j].item() - x)))
+        left.remove(ends[-1])
+    return data[ends]
+
+
 table.wrong("5.4", "has dtype torch.float32", lambda x0, data: ordered(data)[ranks(x0)].float())
 table.wrong("5.4", "is on meta", lambda x0, data: ordered(data)[ranks(x0)].to("meta"))
 
@@ -465,13 +483,13 @@ class FirstVelocity:
 
     def __call__(self, velocity, noise, size):
         self.velocity = self.velocity or velocity
-        return from_the_package(self.velocity, noise, size)
+        return in_one_batch(self.velocity, noise, size)
 
 
 @table.wrong("5.1", "Is there a seed")
 def with_a_seed(velocity, noise, size):
     torch.manual_seed(0)
-    return from_the_package(velocity, noise, size)
+    return in_one_batch(velocity, noise, size)
 
 
 @table.wrong("5.1", "How do you make the last batch?")

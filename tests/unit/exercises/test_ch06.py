@@ -144,6 +144,12 @@ table.wrong(
 )
 
 
+@table.wrong("6.1", "Times lie between 0 and 1")
+@torch.no_grad()
+def with_whole_times(velocity, z0):
+    return z0 + velocity(z0, torch.zeros(len(z0), dtype=torch.long))
+
+
 # 6.2: jump_loss(student, z0, z1)
 
 
@@ -269,7 +275,7 @@ def over_the_ends(student, z0, z1):
 # 6.3: a model and a number of steps
 
 table.right("6.3", ("2-RF", 1))
-table.right("6.3", ["2-RF", 1])
+table.right("6.3", ["2-RF", 1.0])
 table.right("6.3", ("2-RF", torch.tensor(1)))
 table.right("6.3", (np.str_("2-RF"), np.int64(1)))
 table.wrong("6.3", "1-RF with 32 steps takes 41.2", ("1-RF", 32))

@@ -123,7 +123,19 @@ table.wrong("7.2", "moves the mean", lambda x, t: best(x, t) + 0.3)
 table.wrong("7.2", "moves the mean", lambda x, t: best(x, t) - M)
 table.wrong("7.2", "moves the mean", lambda x, t: -best(x, t))
 table.wrong("7.2", "moves the mean", lambda x, t: M - x)
-table.wrong("7.2", "moves the mean", with_extra(lambda d, t, var: d[:, :1] * quarter_turn(d)))
+table.wrong(
+    "7.2",
+    "not at the same speed all around",
+    with_extra(lambda d, t, var: d[:, :1] * quarter_turn(d)),
+)
+table.wrong(
+    "7.2",
+    "varies too quickly",
+    with_extra(lambda d, t, var: torch.sin(200 * d.norm(dim=1))[:, None] * quarter_turn(d)),
+)
+table.right(
+    "7.2", with_extra(lambda d, t, var: torch.sin(5 * d.norm(dim=1))[:, None] * quarter_turn(d))
+)
 table.wrong("7.2", "width of the cloud otherwise", with_extra(lambda d, t, var: 0.5 * d))
 table.wrong("7.2", "width of the cloud otherwise", lambda x, t: M + x - t[:, None] * M)
 

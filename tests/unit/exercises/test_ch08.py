@@ -34,7 +34,7 @@ def from_the_other_end(beta):
     return s.flip(0), n.flip(0)
 
 
-@table.wrong("8.1", "off by up to")
+@table.wrong("8.1", "is 1.01 times what")
 def nearly(beta):
     return tuple(1.01 * w for w in by_the_product(beta))
 
@@ -66,6 +66,8 @@ table.wrong("8.1", "infinitely small steps", with_signal(lambda b: (-b.cumsum(0)
 table.wrong("8.1", "multiplies, and does not", with_signal(lambda b: (1 - b).sqrt().cumsum(0)))
 table.wrong("8.1", "includes it", with_signal(lambda b: (kept(b) / (1 - b)).sqrt()))
 table.wrong("8.1", "Their *squares* do", with_noise(lambda b: 1 - kept(b).sqrt()))
+table.wrong("8.1", "the *square* of the signal", with_noise(lambda b: (1 - kept(b).sqrt()).sqrt()))
+table.wrong("8.1", "no square", with_signal(lambda b: (1 - b**2).cumprod(0).sqrt()))
 table.wrong("8.1", "This is the variance", with_noise(lambda b: 1 - kept(b)))
 table.wrong("8.1", "of the last step", with_noise(lambda b: b.sqrt()))
 table.wrong("8.1", "do not simply add", with_noise(lambda b: b.cumsum(0).sqrt()))
@@ -99,8 +101,8 @@ def as_in_the_chapter(x, x0, here, there):
 
 @table.right("8.2")
 def as_a_step_of_euler(x, x0, here, there):
-    y = x / here[0] + (there[1] / there[0] - here[1] / here[0]) * x0
-    return there[0] * y
+    y = x / here[0] - here[1] / here[0] * x0
+    return there[0] * y + there[1] * x0
 
 
 @table.right("8.2")
@@ -152,6 +154,11 @@ table.wrong(
     "taken for the data",
     mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x0 + n2 * (x - s * x0) / n),
 )
+table.wrong(
+    "8.2",
+    "by the *signal* of `here`",
+    mixed(lambda x, x0, x1, s, n, s2, n2: s2 * (x - n * x0) / n + n2 * x0),
+)
 table.wrong("8.2", "gone at once", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1))
 table.wrong("8.2", "noise keeps", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1 + n * x0))
 table.wrong("8.2", "signal keeps", mixed(lambda x, x0, x1, s, n, s2, n2: s * x1 + n2 * x0))
@@ -161,10 +168,52 @@ table.wrong("8.2", "Is a `return` missing", lambda x, x0, here, there: None)
 table.wrong("8.2", "signature", lambda x, x0, here: x)
 
 
-@table.wrong("8.2", "is off by")
+@table.wrong("8.2", "in each step is DDPM")
 def with_fresh_noise(x, x0, here, there):
     x1 = (x - here[1] * x0) / here[0]
     return there[0] * x1 + there[1] * torch.randn_like(x)
+
+
+@table.wrong("8.2", "there = (0.0, 1.0)")
+def by_the_signal_of_there(x, x0, here, there):
+    y = x / here[0] + (there[1] / there[0] - here[1] / here[0]) * x0
+    return there[0] * y
+
+
+def as_pairs(answer):
+    """Make an answer that takes the weights for (noise, signal)."""
+    return lambda x, x0, here, there: answer(x, x0, here[::-1], there[::-1])
+
+
+def circular(w):
+    return (w[0], max(0.0, 1 - w[0] ** 2) ** 0.5)
+
+
+table.wrong("8.2", "Or the weights are exchanged", as_pairs(as_in_the_chapter))
+table.wrong(
+    "8.2",
+    "`here` and `there` are exchanged",
+    lambda x, x0, here, there: as_in_the_chapter(x, x0, there, here),
+)
+table.wrong(
+    "8.2", "are clipped", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1.clamp(-1, 1) + n2 * x0)
+)
+table.wrong(
+    "8.2",
+    "on a circle",
+    lambda x, x0, here, there: as_in_the_chapter(x, x0, here, circular(there)),
+)
+table.wrong(
+    "8.2",
+    "on a circle",
+    lambda x, x0, here, there: as_in_the_chapter(x, x0, circular(here), circular(there)),
+)
+table.wrong(
+    "8.2", "a step along X1 - X0", mixed(lambda x, x0, x1, s, n, s2, n2: x + (s2 - s) * (x1 - x0))
+)
+table.wrong(
+    "8.2", "the noise alone changes", lambda x, x0, here, there: x + (there[1] - here[1]) * x0
+)
 
 
 @table.wrong("8.2", "in place")
@@ -204,7 +253,7 @@ def by_the_package(predict_noise, x, t):
     return rf.convert_velocity(circle, rf.TRIGONOMETRIC, rf.STRAIGHT)(x, t)
 
 
-@table.wrong("8.3", "off by up to")
+@table.wrong("8.3", "at the time t = 0.02")
 def kept_away_from_the_ends(predict_noise, x, t):
     return by_the_short_formula(predict_noise, x, t.clamp(0.1, 0.9))
 
@@ -226,6 +275,8 @@ table.wrong("8.3", "at x and t of the line", asked(lambda x, t: x, lambda t: t))
 table.wrong("8.3", "the place is not", asked(lambda x, t: x, clock))
 table.wrong("8.3", "the clock is not", asked(scaled, lambda t: t))
 table.wrong("8.3", "upside down", asked(lambda x, t: x * size(t, x), clock))
+table.wrong("8.3", "a root is missing", asked(lambda x, t: x / size(t, x) ** 2, clock))
+table.wrong("8.3", "takes t for the sine", asked(scaled, lambda t: 2 / math.pi * torch.asin(t)))
 table.wrong("8.3", "runs backward", asked(scaled, lambda t: 1 - clock(t)))
 table.wrong("8.3", "This is the angle", asked(scaled, lambda t: torch.atan2(t, 1 - t)))
 table.wrong(
@@ -245,6 +296,11 @@ table.wrong(
     "velocity of the circle",
     lambda predict, x, t: rf.velocity_from_noise(predict, rf.TRIGONOMETRIC)(scaled(x, t), clock(t)),
 )
+table.wrong(
+    "8.3",
+    "depends on the other rows",
+    lambda predict, x, t: by_the_short_formula(predict, x, t.mean().expand(len(t))),
+)
 table.wrong("8.3", "takes tensors", asked(scaled, lambda t: 0.5))
 table.wrong("8.3", "has dtype torch.float32", lambda *a: by_the_short_formula(*a).float())
 
@@ -260,6 +316,7 @@ def with_two_calls(predict_noise, x, t):
 table.right("8.4", 8)
 table.right("8.4", torch.tensor(8))
 table.right("8.4", np.int64(8))
+table.right("8.4", 16 / 2)
 table.wrong("8.4", "errors on the way", 16)
 table.wrong("8.4", "does not make the flow straight", 32)
 table.wrong("8.4", "does not make the flow straight", 64)
@@ -268,7 +325,7 @@ table.wrong("8.4", "not by that much", 2)
 table.wrong("8.4", "not by that much", 1)
 table.wrong("8.4", "Give one of the numbers", 12)
 table.wrong("8.4", "Give one of the numbers", "8")
-table.wrong("8.4", "Give one of the numbers", 8.0)
+table.wrong("8.4", "Give one of the numbers", 8.5)
 table.wrong("8.4", "Give one of the numbers", True)
 
 

@@ -50,6 +50,11 @@ points("Noise is around 0", lambda p: p[:, None].float() / 255)
 points("[-1/2, 1/2]", lambda p: p[:, None].float() / 255 - 0.5)
 points("White is 255", lambda p: p[:, None].float() / 128 - 1)
 points("swapped", lambda p: 1 - p[:, None].float() / 127.5)
+points(
+    "brightest byte of this batch is 1",
+    lambda p: (2 * p.float() / (255 if p.max() > 1 else 1) - 1)[:, None],
+)
+points("with `.float()`, once", lambda p: p[:, None].double() / 127.5 - 1)
 points("run over", lambda p: (2 * p)[:, None] / 255 - 1)
 points("know no minus", lambda p: (p - 128)[:, None] / 127.5)
 points("still bytes", lambda p: p[:, None])
@@ -67,6 +72,9 @@ pixels("Round first", lambda x: ((x[:, 0] + 1) * 127.5).to(torch.int).to(torch.u
 pixels("takes [0, 1]", lambda x: (255 * x[:, 0].clamp(0, 1)).round().byte())
 pixels("torch.uint8", lambda x: ((x[:, 0] + 1) * 127.5).clamp(0, 255).round())
 pixels("axis of the channels", lambda x: by_clamp_and_round(x)[:, None])
+pixels("`.to(torch.uint8)` in the end", lambda x: by_clamp_and_round(x).long())
+pixels("multiplies by 128", lambda x: ((x[:, 0] + 1) * 128).clamp(0, 255).round().byte())
+pixels("rounds up", lambda x: ((x[:, 0] + 1) * 127.5).clamp(0, 255).ceil().byte())
 pixels("swapped", lambda x: 255 - by_clamp_and_round(x))
 
 
@@ -136,6 +144,45 @@ def by_the_coupling(velocity, z0, labels, steps, batch_size):
 
     settings = {"solver": rf.euler, "steps": steps, "batch_size": batch_size, "progress": False}
     return rf.flow_coupling(velocity, Fixed(), size=len(z0), condition=labels, **settings).x1
+
+
+@table.wrong("9.3", "by their name")
+@torch.no_grad()
+def in_the_third_place(velocity, z0, labels, steps, batch_size):
+    done = []
+    for z, c in zip(z0.split(batch_size), labels.split(batch_size), strict=True):
+        for i in range(steps):
+            z = z + velocity(z, torch.full((len(z),), i / steps), c) / steps
+        done.append(z)
+    return torch.cat(done)
+
+
+def walked(clock=lambda i, n: i / n, dt=lambda n: 1 / n, told=lambda rows: rows):
+    """Make an answer with another clock, other steps, or labels of other rows."""
+
+    @torch.no_grad()
+    def answer(velocity, z0, labels, steps, batch_size):
+        z1 = z0.clone()
+        for rows in torch.arange(len(z0)).split(batch_size):
+            for i in range(steps):
+                t = torch.full((len(rows),), float(clock(i, steps)))
+                v = velocity(z1[rows], t, condition=labels[told(rows)])
+                z1[rows] += dt(steps) * v
+        return z1
+
+    return answer
+
+
+table.right("9.3", walked())
+table.wrong("9.3", "time at its end", walked(lambda i, n: (i + 1) / n))
+table.wrong("9.3", "stands still at 0", walked(lambda i, n: 0))
+table.wrong("9.3", "with both ends", walked(lambda i, n: i / max(n - 1, 1)))
+table.wrong("9.3", "runs backward", walked(lambda i, n: 1 - i / n))
+table.wrong("9.3", "counts the steps", walked(lambda i, n: i))
+table.wrong("9.3", "go backward", walked(dt=lambda n: -1 / n))
+table.wrong("9.3", "has the length 1", walked(dt=lambda n: 1))
+table.wrong("9.3", "was sent with the label", walked(told=lambda rows: rows.roll(1)))
+table.wrong("9.3", "was sent with the label", walked(told=lambda rows: rows[:1].expand(len(rows))))
 
 
 @table.wrong("9.3", "without labels")
@@ -321,6 +368,46 @@ table.wrong(
     "do not add",
     lambda stds, steps: squares(stds, 1 + sum(rate(stds, k / steps) / steps for k in range(steps))),
 )
+
+
+def with_rate(g):
+    return scored(squares, rate=g)
+
+
+def spread(t, s2):
+    return (1 - t) ** 2 + t**2 * s2
+
+
+table.wrong("9.4", "Above, yours is s", with_rate(lambda s, t: (t * s - 1 + t) / spread(t, s**2)))
+table.wrong("9.4", "Below, yours is s", with_rate(lambda s, t: (t * s**2 - 1 + t) / spread(t, s)))
+table.wrong("9.4", "opposite sign", with_rate(lambda s, t: -rate(s, t)))
+table.wrong(
+    "9.4", "The noise goes off", with_rate(lambda s, t: (t * s**2 + 1 - t) / spread(t, s**2))
+)
+table.wrong(
+    "9.4",
+    "not by its standard",
+    with_rate(lambda s, t: (t * s**2 - 1 + t) / spread(t, s**2) ** 0.5),
+)
+table.wrong("9.4", "Divide it by the variance", with_rate(lambda s, t: t * s**2 - 1 + t))
+table.wrong("9.4", "is the clock turned", with_rate(lambda s, t: rate(s, 1 - t)))
+table.wrong("9.4", "and not as s", scored(lambda s, a: squares(s, s * a)))
+table.wrong("9.4", "g is 2 times", with_rate(lambda s, t: 2 * rate(s, t)))
+table.wrong("9.4", "Compare widths", scored(lambda s, a: (s - a**2).square().sum()))
+
+
+@table.wrong("9.4", "with both ends")
+def at_both_ends(stds, steps):
+    times = torch.linspace(0, 1, steps).tolist()
+    return squares(stds, math.prod(1 + rate(stds, t) / steps for t in times))
+
+
+@table.wrong("9.4", "changes from call to call")
+def by_a_sample(stds, steps):
+    ends = growth(stds, steps) * torch.randn(10_000, len(stds))
+    return squares(stds, ends.std(dim=0))
+
+
 table.wrong("9.4", "a `return` missing", lambda stds, steps: None)
 table.wrong("9.4", "should be", lambda stds, steps: 0.0)
 

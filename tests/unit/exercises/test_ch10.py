@@ -1,3 +1,4 @@
+import numpy as np
 import torch
 from tables import Table
 
@@ -23,6 +24,41 @@ def in_a_loop(outputs, training, unseen):
         return torch.stack(found).sqrt()
 
     return distances(outputs).div(distances(unseen).quantile(0.5, interpolation="lower"))
+
+
+@table.right("10.1")
+def in_a_loop_with_the_usual_median(outputs, training, unseen):
+    def nearest_of(images):
+        rows = [(training - x).flatten(1).norm(dim=1).min() for x in images]
+        return torch.stack(rows)
+
+    return nearest_of(outputs) / torch.quantile(nearest_of(unseen), 0.5)
+
+
+@table.right("10.1")
+def by_the_median_of_numpy(outputs, training, unseen):
+    return nearest(outputs, training) / float(np.median(nearest(unseen, training).numpy()))
+
+
+@table.wrong("10.1", "clamp it at 0")
+def by_products_without_a_guard(outputs, training, unseen):
+    def near(images):
+        a, b = images.flatten(1), training.flatten(1)
+        gaps = (a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T
+        return gaps.sqrt().min(dim=1).values
+
+    return near(outputs) / near(unseen).median()
+
+
+@table.wrong("10.1", "`x.flatten(1)`")
+def not_flattened(outputs, training, unseen):
+    gaps = [torch.cdist(a, training).min(dim=1).values for a in (outputs, unseen)]
+    return gaps[0] / gaps[1].median()
+
+
+@table.wrong("10.1", "the numbers of rows differ: 6, 9, 7".capitalize())
+def over_the_unseen_image_of_the_same_row(outputs, training, unseen):
+    return nearest(outputs, training) / nearest(unseen, training)
 
 
 @table.wrong("10.1", "has shape (9,)")
@@ -69,6 +105,17 @@ table.wrong(
     "10.1", "starts from the training images", ratio(own, lambda o, t, u: nearest(t, u).median())
 )
 table.wrong("10.1", "dtype", lambda o, t, u: by_cdist(o, t, u).half())
+
+
+table.wrong("10.1", "largest of the distances", ratio(own, lambda o, t, u: nearest(u, t).max()))
+table.wrong(
+    "10.1",
+    "second nearest",
+    lambda o, t, u: (
+        torch.cdist(o.flatten(1), t.flatten(1)).kthvalue(2, dim=1).values / unit(o, t, u)
+    ),
+)
+table.wrong("10.1", "This is the difference", lambda o, t, u: own(o, t, u) - unit(o, t, u))
 
 
 # 10.2: the correlation of Z0 and Z1, from N(0, diag(4, 1)) to the same cloud, turned
@@ -150,6 +197,32 @@ def by_the_diagonals(d, A):
     return (weights * d).sum(dim=0) / weights.sum(dim=0)
 
 
+def solved(weigh):
+    return lambda d, A: torch.linalg.solve(weigh(A).sum(dim=0), weighted(d, weigh(A)).sum(dim=0))
+
+
+table.wrong("10.3", "by the inverses", solved(torch.linalg.inv))
+table.wrong("10.3", "*roots*", solved(lambda A: A @ A))
+table.wrong("10.3", "roots of the matrices as weights", solved(torch.linalg.cholesky))
+table.wrong("10.3", "the mean of A times the mean", lambda d, A: A.mean(dim=0) @ d.mean(dim=0))
+table.wrong(
+    "10.3", "entry by entry", lambda d, A: (A * d[:, None]).sum(dim=(0, 1)) / A.sum(dim=(0, 1))
+)
+
+
+@table.wrong("10.3", "the determinant")
+def by_the_determinants(d, A):
+    weights = torch.linalg.det(A)
+    return (weights[:, None] * d).sum(dim=0) / weights.sum()
+
+
+@table.wrong("10.3", "make more of them")
+def by_a_descent_that_stops_early(d, A):
+    v, best = torch.zeros_like(d[0]), by_the_inverse(d, A)
+    return v + 0.95 * (best - v)  # as after some steps
+
+
+table.wrong("10.3", "for one line, k = 1", lambda d, A: by_the_inverse(d, A) + weighted(d, A)[0])
 table.wrong("10.3", "has shape (3, 2)", lambda d, A: weighted(d, A))
 table.wrong("10.3", "opposite sign", lambda d, A: -by_the_inverse(d, A))
 
@@ -204,6 +277,34 @@ table.wrong("10.4", "wrong way round", dealt(lambda a, b: a[b]))
 table.wrong("10.4", "Sort the ends", dealt(lambda a, b: a.argsort()))
 table.wrong("10.4", "two ends are swapped", lambda x0, x1, score: (x1, x0))
 table.wrong("10.4", "Return two things", lambda x0, x1, score: x1)
-table.wrong("10.4", "in another order", dealt(lambda a, b: b.roll(1)))
+table.wrong("10.4", "has rank", dealt(lambda a, b: b.roll(1)))
+table.wrong("10.4", "the starts come second", lambda *a: by_two_argsorts(*a)[::-1])
+table.wrong(
+    "10.4", "change from call to call", lambda x0, x1, score: (x0, x1[torch.randperm(len(x1))])
+)
+table.wrong(
+    "10.4",
+    "by the first coordinate",
+    lambda x0, x1, score: by_two_argsorts(x0, x1, lambda x: x.flatten(1)[:, 0]),
+)
+table.wrong(
+    "10.4",
+    "the score is not looked at",
+    lambda x0, x1, score: by_two_argsorts(x0, x1, lambda x: x.flatten(1).abs().amax(dim=1)),
+)
+table.wrong(
+    "10.4", "order of the ends", lambda x0, x1, score: (by_two_argsorts(x1, x0, score)[1], x1)
+)
+
+
+@table.wrong("10.4", "in turn took the end with the nearest score")
+def greedily(x0, x1, score):
+    gap = (score(x0)[:, None] - score(x1)).abs()
+    rows = []
+    for i in range(len(x0)):
+        rows.append(int(gap[i].argmin()))
+        gap[:, rows[-1]] = torch.inf
+    return x0, x1[rows]
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()

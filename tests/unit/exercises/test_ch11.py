@@ -51,9 +51,24 @@ table.wrong("11.1", "slope of logit(t)", lambda t, a: a * t * (1 - t) * by_the_l
 table.wrong("11.1", "are exchanged", lambda t, a: 1 / by_the_logits(t, a) / a**2)
 table.wrong("11.1", "slope of logit(u)", lambda t, a: 1 / (a * t * (1 - t)))
 table.wrong("11.1", "logarithm", lambda t, a: by_the_logits(t, a).log())
+table.wrong("11.1", "at the time t = 0.001", lambda t, a: by_the_logits(t, a).clamp(max=2))
+table.wrong(
+    "11.1", "a clamp, or a small constant", lambda t, a: by_the_logits(t.clamp(min=0.01), a)
+)
+table.wrong(
+    "11.1",
+    "uniform, so its logit",
+    lambda t, a: (
+        torch.exp(-torch.logit(t).square() / 2 / a**2) / (2 * math.pi) ** 0.5 / (a * t * (1 - t))
+    ),
+)
+table.wrong(
+    "11.1", "divides by the mean", lambda t, a: by_the_logits(t, a) / by_the_logits(t, a).mean()
+)
+table.wrong("11.1", "density of u", lambda t, a: torch.ones_like(t))
 table.wrong("11.1", "has shape ()", lambda t, a: by_the_logits(t, a).mean())
 table.wrong("11.1", "a `return` missing", lambda t, a: None)
-table.wrong("11.1", "off by up to", lambda t, a: torch.ones_like(t) / a)
+table.wrong("11.1", "off by up to", lambda t, a: torch.ones_like(t) / a + t / 7)
 
 
 # 11.2: flux_times(steps, patches)
@@ -112,6 +127,11 @@ table.wrong("11.2", "its root", shifted(lambda n: math.exp(0.5 + 0.65 * (n**0.5 
 table.wrong("11.2", "not 0", shifted(lambda n: math.exp(line(n) - 0.5)))
 table.wrong("11.2", "the last 1", lambda steps, n: with_the_package(steps, n)[:-1])
 table.wrong("11.2", "type list", lambda steps, n: with_the_package(steps, n).tolist())
+table.wrong("11.2", "mu is infinite", shifted(lambda n: torch.tensor(line(n**2)).exp().item()))
+table.wrong("11.2", "This takes 10 to the power", shifted(lambda n: 10 ** line(n)))
+table.wrong("11.2", "not the side of the image", shifted(lambda n: math.exp(line(n**0.5))))
+table.wrong("11.2", "fixed shift 3", shifted(lambda n: 3.0))
+table.wrong("11.2", "Check the straight line", shifted(lambda n: math.exp(0.5 + 0.65 * n / 4096)))
 table.wrong("11.2", "off by up to", shifted(lambda n: (n / 256) ** 0.5))
 
 
@@ -192,6 +212,23 @@ wrong_mix("missing in the sum", lambda told, free, w: (w * (told - free), told))
 wrong_mix("scales the velocity", lambda told, free, w: (w * told, told))
 wrong_mix("start <= t < stop", sound, inside=lambda t, a, b: (a < t) & (t <= b))
 wrong_mix("t < stop", sound, inside=lambda t, a, b: (a <= t) & (t <= b))
+wrong_mix("1 - t, the noise level", sound, inside=lambda t, a, b: (a <= 1 - t) & (1 - t < b))
+wrong_mix("should end at `stop`", sound, inside=lambda t, a, b: a <= t)
+wrong_mix("should begin at `start`", sound, inside=lambda t, a, b: t < b)
+
+
+@table.wrong("11.3", "in each call anew")
+def with_the_mask_of_the_first_call(velocity, condition, nothing, scale, start, stop):
+    memory = {}
+
+    def v(x, t):
+        told, free = both_of(velocity, condition, nothing, x, t)
+        w = memory.setdefault("w", torch.where((start <= t) & (t < stop), scale, 1.0).to(x))
+        return free + column(w, x) * (told - free)
+
+    return v
+
+
 wrong_mix("start <= t", sound, inside=lambda t, a, b: (a < t) & (t < b))
 wrong_mix(
     "row by its own time", sound, inside=lambda t, a, b: ((a <= t) & (t < b))[:1].expand(len(t))

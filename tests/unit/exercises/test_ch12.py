@@ -1,4 +1,6 @@
+import functools
 import math
+import os
 
 import numpy as np
 import torch
@@ -45,6 +47,14 @@ table.wrong("12.1", "takes all the rows", lambda rank, processes, batch: range(b
 table.wrong("12.1", "takes the same rows", lambda r, p, batch: range(batch // p))
 table.wrong("12.1", "count from 0", shifted(1))
 table.wrong("12.1", "count from 0", shifted(-1))
+table.wrong(
+    "12.1", "read as two rows", lambda r, p, batch: (r * (batch // p), (r + 1) * (batch // p))
+)
+table.wrong(
+    "12.1",
+    "Its share is 4",
+    lambda r, p, batch: range(r * (batch // p), (r + 1) * (batch // p) + 1),
+)
 table.wrong("12.1", "more than once", lambda r, p, batch: range(r, r + batch // p))
 table.wrong("12.1", "taken by nobody", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
 table.wrong("12.1", "must be equal", lambda r, p, batch: range(r, batch if r == p - 1 else r + 1))
@@ -100,9 +110,22 @@ table.wrong("12.2", "do not divide", of(lambda g, n: (g / n).sum(dim=0)))
 table.wrong("12.2", "upside down", of(lambda g, n: (g / n).sum(dim=0) / (1 / n).sum()))
 table.wrong("12.2", "by its own number first", of(lambda g, n: g.sum(dim=0) / n.sum()))
 table.wrong("12.2", "come in twice", of(lambda g, n: (n**2 * g).sum(dim=0) / (n**2).sum()))
+table.wrong("12.2", "not by their mean", of(lambda g, n: (n / n.mean() * g).sum(dim=0)))
 table.wrong("12.2", "first part alone", lambda g, n: g[0])
 table.wrong("12.2", "last part alone", lambda g, n: g[-1])
 table.wrong("12.2", "along the last axis", lambda g, n: (n * g).sum(dim=0) / n.sum())
+table.wrong(
+    "12.2",
+    "along an axis of the weights",
+    lambda g, n: (
+        (n.reshape(-1, *[1] * (g.ndim - 2)) * g).sum(dim=0) / n.sum()
+        if g.ndim > 2
+        else weighted(g, n)
+    ),
+)
+table.wrong("12.2", "upside down", of(lambda g, n: ((n.sum() - n) * g).sum(dim=0) / n.sum()))
+table.wrong("12.2", "half and half", lambda g, n: functools.reduce(lambda a, b: (a + b) / 2, g))
+table.wrong("12.2", "sizes are integers", lambda g, n: weighted(g.double(), n).to(n.dtype))
 table.wrong("12.2", "has shape (3, 3)", of(lambda g, n: n * g / n.sum()))
 table.wrong("12.2", "in place", of(lambda g, n: g.mul_(n).sum(dim=0) / n.sum()))
 table.wrong("12.2", "a `return` missing", lambda g, n: None)
@@ -141,6 +164,37 @@ def by_hash_of_numbers(seed, k, n):
 @table.right("12.3")
 def the_seed_in_the_last_digits(seed, k, n):
     return drawn(1000 * k + seed, n)
+
+
+table.right(
+    "12.3",
+    lambda seed, k, n: torch.randn(
+        n, 2, generator=torch.Generator("cpu").manual_seed(10**6 * seed + k), device="cpu"
+    ),
+)
+table.wrong(
+    "12.3",
+    "another rank",
+    lambda seed, k, n: drawn((int(os.environ.get("RANK", 0)) * 1000 + seed) * 10**6 + k, n),
+)
+table.wrong("12.3", "another rank", lambda seed, k, n: drawn(seed * 10**6 + k + os.getpid(), n))
+table.wrong(
+    "12.3",
+    "are not independent",
+    lambda seed, k, n: (drawn(seed, n) + drawn(1000 + k * 1000 + seed * 7, n)) / math.sqrt(2),
+)
+table.wrong(
+    "12.3", "number of points come into the seed", lambda seed, k, n: drawn(seed * 10**6 + k + n, n)
+)
+table.wrong(
+    "12.3", "Leave it as `torch.randn`", lambda seed, k, n: drawn(seed * 10**6 + k, n).double()
+)
+
+
+@table.wrong("12.3", "global generator of numpy")
+def by_the_generator_of_numpy(seed, k, n):
+    np.random.seed(seed * 10**6 + k)  # noqa: NPY002
+    return torch.from_numpy(np.random.randn(n, 2)).float()  # noqa: NPY002
 
 
 table.wrong("12.3", "hashes a text", lambda seed, k, n: drawn(hash(f"{seed}-{k}") % 2**32, n))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from typing import Any
+from unittest import mock
 
 import torch
 from torch import Tensor
 
+import rfteach
 from rfteach import _couplings as couplings, _solvers as solvers
 from rfteach._measures import distances, flows as metrics
 from rfteach.exercises.chapters.ch05_reflow.known_flow import (
@@ -16,6 +18,7 @@ from rfteach.exercises.chapters.ch05_reflow.known_flow import (
     expect_ends,
     expect_starts,
 )
+from rfteach.exercises.chapters.ch05_reflow.on_the_line import ordered_pairs
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import Right, Wrong, call
@@ -35,7 +38,8 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
     earlier = {}
     for size, angle in ((1500, math.pi / 2), (2500, 1.0), (1, 1.0), (1500, -1.0)):
         velocity, noise = Turning(angle), RecordedNoise()
-        pairs = call(pairs_of_flow, velocity, noise, size)
+        with mock.patch.object(rfteach, "flow_coupling", _forbidden):
+            pairs = call(pairs_of_flow, velocity, noise, size)
         if not isinstance(pairs, couplings.PairedCoupling):
             got = "None" if pairs is None else f"an object of type {type(pairs).__name__}"
             raise Wrong(f"Return an `rf.PairedCoupling`, as the broken function does, not {got}.")
@@ -55,6 +59,13 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
         "The straightness did not fall, since each round began with independent pairs: S of the "
         "first flow, again and again. When Reflow seems to do nothing, look whether the pairs are "
         "pairs."
+    )
+
+
+def _forbidden(*arguments: Any, **options: Any) -> None:
+    raise Wrong(
+        "Your function calls `rf.flow_coupling`, which does all of it. Make the pairs yourself: "
+        "draw the noise, solve the flow from it, and keep the two together."
     )
 
 
@@ -195,51 +206,18 @@ def pair_on_the_line(pair_on_the_line: Any) -> Right:
         generator = torch.Generator().manual_seed(540 + i)
         noise = torch.randn(2, n, 1, generator=generator, device="cpu")
         x0, data = noise.to(torch.get_default_device(), dtype).unbind()
-        data = data**3 + 2
+        data = data**3 + 0.5
         if n > 1000:
             data = data.round(decimals=2)  # some data points are equal
-        got = expect_tensor(call(pair_on_the_line, x0, data), x0, "The result")
-        ordered = data.sort(dim=0).values
-        order = x0[:, 0].argsort()
-        rank = order.argsort()
-        sort = "Sort points of shape (n, 1) with `dim=0`; the last axis has length 1."
-        mistakes = [
-            (data, "These are the data as they came: independent of the starts, and not in order."),
-            (
-                ordered,
-                "These are the data in order, but the starts are not: row i must hold the end of "
-                "row i of x0.",
-            ),
-            (
-                ordered[order],
-                "`x0.argsort()` lists which row comes first, second, and so on. What is needed is "
-                "the rank of each row, its inverse: sort that list once more.",
-            ),
-            (
-                ordered.flip(0)[rank],
-                "The order is reversed: the smallest start goes to the largest end. Such lines all "
-                "meet on the way, and paths cannot.",
-            ),
-            (x0[order], "These are the starts in order. The result should hold data points."),
-            (data[rank], f"This takes row `rank` of the data as they came. {sort}"),
-            (data[order], f"This shuffles the data by the order of the starts. {sort}"),
-            (ordered[:1].expand(n, 1), f"Every row has the smallest data point. {sort}"),
-            (
-                data[(x0 - data.T).abs().argmin(dim=1)],
-                "This takes the nearest data point, so that some are used twice and others never.",
-            ),
-        ]
-        once = close(got.sort(dim=0).values, ordered, 1e-6)
-        mistakes.append(
-            (
-                got,
-                "Each data point is used once, but not in order: a smaller start must get a "
-                "smaller end."
-                if once
-                else "Every data point belongs to just one start. Not so in yours.",
+        result = call(pair_on_the_line, x0, data)
+        if isinstance(result, Tensor) and result.shape == x0.shape and result.dtype == torch.int64:
+            raise Wrong(
+                "These are whole numbers, such as ranks or rows. The result should hold the data "
+                "points of these ranks: put them into `data`, sorted."
             )
-        )
-        expect_close(got, ordered[rank], mistakes, name="The pairing")
+        got = expect_tensor(result, x0, "The result")
+        wanted, mistakes = ordered_pairs(x0, data, got)
+        expect_close(got, wanted, mistakes, name="The pairing")
     return Right(
         "So in one dimension one round of Reflow is always enough, and its pairs are optimal for "
         "every convex cost. In the plane, straight pairs need not be optimal: exercise 5.2."

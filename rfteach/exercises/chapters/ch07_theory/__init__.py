@@ -13,6 +13,7 @@ from rfteach import _distributions as distributions, _exact as exact, _solvers a
 from rfteach._measures import flows as metrics
 from rfteach._velocity import Velocity
 from rfteach.exercises.chapters.ch07_theory.round_cloud import (
+    flickers,
     moved_by,
     runs_away,
     standard_normal,
@@ -126,6 +127,12 @@ def same_clouds(other_field: Any) -> Right:
             if still and (h + v).abs().max() > 0:
                 moved = "is what you add to v*, alone. Return v* + h."
             raise Wrong(f"At t = {time:g} your field {moved}")
+        if flickers(lambda offset, at=at, sigma=sigma: at(offset / sigma)[0], sigma):
+            raise Wrong(
+                f"At t = {time:g} the clouds are right, but what you add to v* varies too quickly "
+                f"from place to place: over a tenth of the cloud's width it is another. A solver "
+                f"with steps of any usual size would not follow it."
+            )
         if runs_away(lambda offset, at=at, sigma=sigma: at(offset / sigma)[0], sigma):
             raise Wrong(
                 f"At t = {time:g} what you add to v*, toward or away from the center, grows faster "

@@ -41,7 +41,15 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
                 return True
         return False
 
+    outward = (a * h[:, 0] + b * h[:, 1]).abs()
+    around = bool((outward <= 1e-6 + 1e-3 * offset.norm(dim=1) * h.norm(dim=1)).all())
     if changes((one, zero), (zero, one)):
+        if around:
+            return (
+                "moves the mean of the cloud otherwise than v* does. It goes around the right "
+                "center, but not at the same speed all around: let the speed depend on the radius "
+                "alone."
+            )
         return (
             "moves the mean of the cloud otherwise than v* does. If it turns the cloud: the center "
             "is t m at that time, and not the origin."
@@ -61,6 +69,23 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
             "depends on their radius alone."
         )
     return ""
+
+
+def flickers(extra: Callable[[Tensor], Tensor], sigma: float) -> bool:
+    """Say whether an extra velocity is another one a tenth of the cloud's width further.
+
+    For a field that varies little, the mean square of that change is small beside that of the field
+    itself; for one that varies wildly, it is about twice as large.
+    """
+    offset, weight = standard_normal(31)
+    offset = sigma * offset
+    here = extra(offset)
+    size = (weight * metrics.squared_norm(here)).sum().item()
+    change = 0.0
+    for way in ((1.0, 0.0), (0.0, 1.0)):
+        there = extra(offset + 0.1 * sigma * offset.new_tensor(way))
+        change += (weight * metrics.squared_norm(there - here)).sum().item() / 2
+    return size > 1e-4 and change > size
 
 
 def runs_away(extra: Callable[[Tensor], Tensor], sigma: float) -> bool:

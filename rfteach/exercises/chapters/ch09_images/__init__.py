@@ -15,9 +15,11 @@ from rfteach._measures.frechet import (
     frechet_distance,
 )
 from rfteach.exercises.chapters.ch09_images.byte_images import expect_pixels, expect_points
+from rfteach.exercises.chapters.ch09_images.euler_growth import mistaken_scores, score
 from rfteach.exercises.checking import exercise
-from rfteach.exercises.tools.answers import Mistake, Right, Wrong, call
+from rfteach.exercises.tools.answers import Right, Wrong, call
 from rfteach.exercises.tools.expect import (
+    close,
     expect_close,
     expect_number,
     expect_tensor,
@@ -28,8 +30,8 @@ from rfteach.exercises.tools.labeled_flow import (
     LabeledProbe,
     expect_all_rows,
     expect_batches,
-    mistaken_labels,
-    walk_labeled,
+    expect_own_labels,
+    labeled_walks,
 )
 from rfteach.exercises.tools.probe import expect_without_gradient
 
@@ -44,7 +46,8 @@ def conversions(to_points: Any, to_pixels: Any) -> Right:
         pixels = torch.randint(256, shape, generator=generator, device="cpu", dtype=torch.uint8)
         pixels[0, 0, 0], pixels[0, 0, 1] = 0, 255
         pixels = pixels.to(device)
-        for given in (pixels, pixels // 2 + 40):  # all bytes, and a batch without black and white
+        # all bytes, a batch without black and white, and one that is all dark
+        for given in (pixels, pixels // 2 + 40, pixels % 2):
             expect_points(to_points, given)
         expect_pixels(to_pixels, pixels, generator)
     return Right(
@@ -121,15 +124,9 @@ def labeled_ends(labeled_ends: Any) -> Right:
             expect_all_rows(result, len(z0), batch_size)
         got = expect_tensor(result, z0, "The tensor of ends")
         expect_batches(velocity, len(z0), steps, batch_size)
-        walked = [walk_labeled(z0, each, steps) for each in mistaken_labels(labels, batch_size)]
-        wanted = walk_labeled(z0, labels, steps)
-        hints = (
-            "Each batch got the labels of the first one.",
-            "All points got the same label. Each has its own.",
-            "The labels go the other way around.",
-        )
-        mistakes: list[Mistake] = list(zip(walked, hints, strict=True))
-        mistakes.append((z0, "These are the starts: the velocity was not used."))
+        wanted, mistakes = labeled_walks(z0, labels, steps, batch_size)
+        if not close(got, wanted) and not any(close(got, each) for each, _ in mistakes):
+            expect_own_labels(velocity, z0, labels)
         expect_close(got, wanted, mistakes, name="The tensor of ends")
         expect_without_gradient(result, velocity)
     return Right(
@@ -153,47 +150,8 @@ def euler_score(euler_score: Any) -> Right:
         result = call(euler_score, stds, steps)
         if isinstance(result, Tensor) and result.shape == stds.shape and len(stds) > 1:
             raise Wrong("This is one number for each feature. Their sum is the distance.")
-        wanted = _score(stds, steps)
-        s, one = stds, torch.ones_like(stds)
-        growths = [
-            (_growth(s, steps, late=1), "Each step takes the time at its end, not at its start."),
-            (
-                _growth(s, steps, noise=0),
-                "The velocity is E[X1 - X0 | X_t], and the noise X0 depends on X_t, too.",
-            ),
-            (
-                _growth(s, steps, place=True),
-                "E[X1 | X_t] - X_t is the way that is left, not the velocity E[X1 - X0 | X_t].",
-            ),
-            (_growth(s.sqrt(), steps), "The variance of X1 is s^2. Yours is s."),
-            (_growth(s, max(steps - 1, 1)), "These are N - 1 steps."),
-            (_growth(s, steps + 1), "These are N + 1 steps."),
-            (0 * one, "This is trace(C), the score of one step. Make N, each of length dt = 1/N."),
-            (_growth(s, steps, still=True), "The growths of the steps multiply; do not add them."),
-            (one, "This compares the data with the noise: no step was made."),
-        ]
-        mistakes = [(((s - a) ** 2).sum().item(), hint) for a, hint in growths]
-        a = _growth(s, steps)
-        mistakes += [
-            (wanted**0.5, "This is the root. The Fréchet distance is a squared distance."),
-            (wanted / len(s), "This is a mean over the features. Their sum is the distance."),
-            (
-                (s**2 - a**2).square().sum().item(),
-                "These are differences of variances. In the formula, the standard deviations "
-                "differ: C_a + C_b - 2 (C_a C_b)^(1/2) is (s_a - s_b)^2.",
-            ),
-            (
-                (s**2 - a**2).sum().item(),
-                "The mixed term is missing: C_a + C_b - 2 (C_a C_b)^(1/2) is (s_a - s_b)^2.",
-            ),
-            ((s**2 + a**2).sum().item(), "The mixed term -2 (C_a C_b)^(1/2) is missing."),
-            ((s - a).abs().sum().item(), "The differences of the deviations must be squared."),
-            (
-                (s - a).sum().square().item(),
-                "Square each difference before the sum: the features do not make up for each "
-                "other.",
-            ),
-        ]
+        wanted = score(stds, steps)
+        mistakes = mistaken_scores(stds, steps)
         if isinstance(result, Tensor) and result.numel() == 1:
             result = result.detach()
         expect_value(result, wanted, mistakes, f"The score for stds = {values}, {steps} steps,")
@@ -201,21 +159,3 @@ def euler_score(euler_score: Any) -> Right:
         "With one step the score is trace(C): all is lost but the mean. With many it falls like "
         "1/N^2, as the error of Euler's method, 1/N, enters squared."
     )
-
-
-def _growth(s: Tensor, n: int, *, late=0, noise=1, place=False, still=False) -> Tensor:
-    """Return by what N Euler steps multiply the noise: right by default, else a mistake."""
-    growth = torch.ones_like(s)
-    for i in range(n):
-        t = (i + late) / n
-        variance = (1 - t) ** 2 + t**2 * s**2
-        rate = (t * s**2 - noise * (1 - t)) / variance
-        if place:
-            rate = t * s**2 / variance - 1
-        step = rate / n
-        growth = growth + step if still else growth * (1 + step)
-    return growth
-
-
-def _score(stds: Tensor, steps: int) -> float:
-    return (stds - _growth(stds, steps)).square().sum().item()

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from rfteach.exercises.tools.answers import Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_tensor
+from rfteach.exercises.tools.expect import NO_TIME, expect_close, expect_tensor
+
+BYTES = "An image file wants bytes: convert with `.to(torch.uint8)` in the end."
 
 
 def expect_points(to_points: Any, pixels: Tensor) -> None:
@@ -23,9 +25,16 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
         )
     if isinstance(result, Tensor) and result.dtype == torch.uint8:
         raise Wrong("The points are still bytes, which know no minus and no fractions.")
-    got = expect_tensor(result, wanted, "The tensor of points")
+    floats = "Points are `torch.float32`: convert the bytes with `.float()`, once."
+    got = expect_tensor(result, wanted, "The tensor of points", dtype=floats, finite=NO_TIME)
     wrapped = (2 * pixels)[:, None].float()  # 2 * pixels runs over 255 and begins again at 0
+    by_largest = 2 * values / (255 if values.max() > 1 else 1) - 1
     mistakes = [
+        (
+            by_largest,
+            f"The brightest byte of this batch is {int(values.max())}, and it is mapped as if the "
+            f"batch were in [0, 1] already. Bytes are bytes, however dark: divide in any case.",
+        ),
         (values, "These are the bytes as they are, from 0 to 255."),
         (values / 255, "This maps the bytes to [0, 1]. Noise is around 0, so take [-1, 1]."),
         (values / 255 - 0.5, "This maps the bytes to [-1/2, 1/2]. Twice that is asked for."),
@@ -73,7 +82,7 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             raise Wrong(f"The pixels have dtype {result.dtype}. An image file wants torch.uint8.")
         if isinstance(result, Tensor) and result.shape == points.shape:
             raise Wrong("The pixels still have the axis of the channels. Take it off again.")
-        got = expect_tensor(result, wanted, "The tensor of pixels").double()
+        got = expect_tensor(result, wanted, "The tensor of pixels", dtype=BYTES).double()
         cut = exact.clamp(0, 255)[:, 0].double()
         whole = exact[:, 0].double()
         least, most = points.min(), points.max()
@@ -89,6 +98,39 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             (whole.trunc() % 256, wraps if outside else cuts),
             (stretched.round(), rescaled),
             (stretched.floor(), rescaled),
+            (
+                (128 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This multiplies by 128. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (128 * (points + 1)).clamp(0, 255)[:, 0].double().floor(),
+                "This multiplies by 128, and cuts. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (127 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This multiplies by 127. 1 is white, 255: half of that is 127.5.",
+            ),
+            (
+                (127.5 * points + 128).clamp(0, 255)[:, 0].double().round(),
+                "This adds 128. Black is -1, and 127.5 brings it to 0.",
+            ),
+            (cut.ceil(), "This rounds up. Round to the nearest byte."),
+            (
+                (255 * points).clamp(0, 255)[:, 0].double().round(),
+                "This takes [0, 1] for the range of the points; all that is dark turns black.",
+            ),
+            (
+                (255 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This takes [-1, 0] for the range of the points. From black to white it is 2.",
+            ),
+            (
+                (127.5 * (points.round() + 1)).clamp(0, 255)[:, 0].double().round(),
+                "This rounds the points, before they are bytes. Round in the end.",
+            ),
+            (
+                (255 * torch.sigmoid(points))[:, 0].double().round(),
+                "A sigmoid is no straight line: -1 becomes 0 and 1 becomes 255.",
+            ),
             (
                 (255 * points.clamp(0, 1))[:, 0].double().round(),
                 "This takes [0, 1] for the range of the points; all that is dark turns black.",

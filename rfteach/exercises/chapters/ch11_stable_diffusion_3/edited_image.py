@@ -96,6 +96,56 @@ def edited(
             "These are steps of 1 / steps, and fewer of them. Make `steps` steps of equal length "
             "between strength and 0.",
         ),
+        *(
+            (
+                walk(start, [strength * (1 - i / max(steps - 1, 1)) for i in range(steps)], each),
+                "The levels run from strength to 0 with both ends. The last step starts one step "
+                "before 0.",
+            )
+            for each in (length, strength / max(steps - 1, 1))
+        ),
+        (
+            walk(
+                start,
+                [strength * (1 - i / max(steps - 1, 1)) for i in range(steps - 1)],
+                strength / max(steps - 1, 1),
+            ),
+            "These are steps - 1 steps: N steps lie between N + 1 levels.",
+        ),
+        (
+            walk((1 - strength**2) ** 0.5 * image + strength * noise),
+            "The squares of these weights add up to 1, as on the circle. On the line the weights "
+            "do: 1 - sigma and sigma.",
+        ),
+        (
+            walk((1 - strength) ** 0.5 * image + strength**0.5 * noise),
+            "The squares of these weights add up to 1, as for DDPM. On the line the weights do: "
+            "1 - sigma and sigma.",
+        ),
+        (
+            walk(
+                _mixed(image, noise, 1 - strength),
+                [(1 - strength) * (1 - i / steps) for i in range(steps)],
+                (1 - strength) / steps,
+            ),
+            "This starts at sigma = 1 - strength. A strength of 1 starts from pure noise.",
+        ),
+        (
+            walk(start, [sigma - length / 2 for sigma in levels]),
+            "Each step takes the level in its middle. Euler's method takes that at its start.",
+        ),
+        (walk(start, length=1), "Each step has the length 1. It is strength / steps."),
+        (walk(start, levels[::-1]), "The levels run upward. They fall from strength to 0."),
+        (
+            walk(start, clock=lambda sigma: 999 * sigma),
+            "The timestep is 1000 sigma, not 999.",
+        ),
+        (
+            walk(start, clock=lambda sigma: 1000 * (sigma / strength)),
+            "The model was told how much of the way is left. It wants 1000 sigma.",
+        ),
+        (walk(start) + image, "The image is added once more in the end."),
+        (walk(image, length=length) + start - image, "Is the model asked where the points are?"),
         (walk(start, levels[:-1]), "A step is missing: the last one ends at sigma = 0."),
         (start, "This is the start: the model was not used."),
     ]

@@ -79,6 +79,45 @@ def guided_in_part(
             made(guided, told, (start < t) & (t < stop)),
             "At `start` the guidance is on: start <= t.",
         ),
+        (
+            made(guided, told, (start <= 1 - t) & (1 - t < stop)),
+            "The interval is taken in 1 - t, the noise level. Compare `t` itself with `start` and "
+            "`stop`.",
+        ),
+        (
+            made(guided, told, inside.flip(0)),
+            "The velocity was called twice, at other times, and the second time it was guided "
+            "where the first call should have been. Decide in each call anew, by its own t.",
+        ),
+        (
+            made(guided, told, start <= t),
+            "The guidance begins at `start`, but it should end at `stop`.",
+        ),
+        (
+            made(guided, told, t < stop),
+            "The guidance ends at `stop`, but it should begin at `start`.",
+        ),
+        (
+            made(told - scale * more, free - scale * more),
+            "The halves are swapped: the first half of the batch was told the condition.",
+        ),
+        (
+            made(told + scale * more, told + more),
+            "This is scale + 1. Start from the velocity for `nothing`, not from that for the "
+            "condition.",
+        ),
+        (
+            made(scale * told - free, told),
+            "The weights of the two velocities should add up to 1: scale and 1 - scale.",
+        ),
+        (
+            made((told + free) / 2, told),
+            "This is the mean of the two. Go beyond the condition: free + scale (told - free).",
+        ),
+        (
+            made(guided, (told + free) / 2),
+            "Outside of the interval the velocity is that of the condition alone.",
+        ),
         (torch.where((start <= wide) & (wide < stop), guided, told), WRONG_AXIS),
     ]
     return made(guided, told), mistakes

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import functools
 from typing import Any
-from unittest import mock
 
 import torch
-from torch import Tensor
 
-from rfteach._interpolation import along
 from rfteach._optional import optional
 from rfteach._runs.costs import count_operations
 from rfteach.exercises.chapters.ch12_scaling_up.expect_rows import expect_rows
+from rfteach.exercises.chapters.ch12_scaling_up.shards import (
+    drawing,
+    expect_normal,
+    expect_own_numbers,
+    expect_repeated,
+)
+from rfteach.exercises.chapters.ch12_scaling_up.unequal_parts import combined
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools.answers import Right, Wrong, call
 from rfteach.exercises.tools.expect import expect_close, expect_number, expect_tensor, misconception
@@ -27,16 +31,23 @@ def rows_of(rows_of: Any) -> Right:
         shares = [
             expect_rows(call(rows_of, rank, processes, batch), batch) for rank in range(processes)
         ]
+        n = batch // processes
         here = f"With {processes} processes and a batch of {batch}: "
         taken = [row for share in shares for row in share]
         if not taken:
             raise Wrong(f"{here}nobody takes any row.")
+        ends = [[[rank * n, (rank + 1) * n - last] for rank in range(processes)] for last in (0, 1)]
+        if n > 2 and shares in ends:
+            raise Wrong(
+                f"{here}process 0 returns {tuple(shares[0])}. A pair is read as two rows, not as a "
+                f"first and a last one: return them all, as by `range`."
+            )
         for rank, share in enumerate(shares):
             outside = [row for row in share if not 0 <= row < batch]
             if outside:
                 raise Wrong(
                     f"{here}process {rank} asks for row {outside[0]}, but the rows are 0 to "
-                    f"{batch - 1}. The ranks count from 0, as the rows do."
+                    f"{batch - 1}. {_why_outside(share, rank, n)}"
                 )
         if processes > 1 and all(len(set(share)) == batch for share in shares):
             raise Wrong(
@@ -68,10 +79,23 @@ def rows_of(rows_of: Any) -> Right:
     )
 
 
+def _why_outside(share: list[int], rank: int, n: int) -> str:
+    """Say why a share of rows reaches out of the batch, where n is its right number of rows."""
+    if len(set(share)) != n:
+        return f"It takes {len(set(share))} rows. Its share is {n}."
+    own = set(range(rank * n, (rank + 1) * n))
+    if set(share) in ({row + n for row in own}, {row - n for row in own}):
+        return "The ranks count from 0, as the rows do."
+    if set(share) == {row + 1 for row in own}:
+        return "The rows count from 0."
+    return "Where does process 0 begin, and by how many rows does each begin later?"
+
+
 PARTS = [  # sizes of the parts; shape of a gradient; dtype
     ((5, 3, 2), (3,), torch.float64),
     ((1, 7), (2, 5), torch.float32),
     ((3, 3, 3), (4,), torch.float64),
+    ((2, 9, 4), (3, 5), torch.float64),
     ((6,), (2,), torch.float32),
     ((100, 30, 1, 1), (3, 2), torch.float32),
 ]
@@ -85,34 +109,12 @@ def combine(combine: Any) -> Right:
         gradients = torch.randn(k, *shape, generator=generator, device="cpu", dtype=dtype)
         gradients = gradients.to(torch.get_default_device())
         sizes = torch.tensor(numbers_of_rows, device=gradients.device)
-        got = expect_tensor(call(combine, gradients, sizes), gradients[0], "The gradient")
-        weights = along(sizes.to(dtype), gradients)
-        total = weights.sum()
-        mistakes = [
-            (gradients.mean(dim=0), "This is the plain mean of the parts. A row in a small part "
-             "then counts for more than one in a large part."),
-            (gradients.sum(dim=0), "This is the sum of the parts: nothing divides it."),
-            ((weights * gradients).sum(dim=0), "This is the sum over all rows. The loss is a mean "
-             "over the batch, so divide by the number of rows."),
-            ((weights * gradients).mean(dim=0), "This divides by the number of parts. Divide by "
-             "the number of rows in the batch."),
-            ((gradients / weights).sum(dim=0), "The gradient of a part is that of a mean already. "
-             "To get back to its sum, multiply by its size; do not divide."),
-            ((gradients / weights).sum(dim=0) / (1 / weights).sum(), "The weights are upside down: "
-             "a large part counts for more."),
-            (gradients.sum(dim=0) / total, "This divides by the number of rows without multiplying "
-             "each part by its own number first."),
-            ((weights**2 * gradients).sum(dim=0) / (weights**2).sum(), "The sizes come in twice. "
-             "Each part counts for its number of rows, not for the square of it."),
-            (gradients[0], "This is the gradient of the first part alone."),
-            (gradients[-1], "This is the gradient of the last part alone. Does each part replace "
-             "the one before?"),
-        ]  # fmt: skip
-        if shape[-1] == k:  # then this broadcasts without a word
-            mistakes.append(((sizes * gradients).sum(dim=0) / total, "The sizes run along the last "
-             "axis, that of the weights. Give them trailing axes of length 1, one for each axis of "
-             "a gradient: `sizes.reshape(-1, *[1] * (gradients.ndim - 1))`."))  # fmt: skip
-        wanted = (weights * gradients).sum(dim=0) / total
+        result = call(combine, gradients, sizes)
+        like = "The sizes are integers: convert with `sizes.to(gradients.dtype)`."
+        got = expect_tensor(
+            result, gradients[0], "The gradient", dtype=like, finite="No part is empty."
+        )
+        wanted, mistakes = combined(gradients, sizes)
         expect_close(got, wanted, mistakes, name="The gradient")
     return Right(
         "Each part counts for its share of the rows. With equal parts this is the plain mean, and "
@@ -120,79 +122,19 @@ def combine(combine: Any) -> Right:
     )
 
 
-# Shards of seed 0, then first shards of other seeds: a careless mixture takes two for one another.
-SHARDS = [(0, k) for k in (*range(1000), 2**10, 10**4 - 1, 10**4, 2**16, 10**5, 10**6 - 1)]
-SHARDS += [(seed, 0) for seed in range(1, 1000)]
-
-
 @exercise("12.3", "The noise of a shard", "code")
 def shard_noise(shard_noise: Any) -> Right:
     """Check `shard_noise(seed, k, n)`: noise (n, 2) for shard k, whoever makes it and when."""
-    device = torch.get_default_device()
-    like = torch.empty(5, 2, device=device, dtype=torch.float32)
-
-    def draw(seed: int, k: int, n: int = 5) -> Tensor:
-        result = call(shard_noise, seed, k, n)
-        return expect_tensor(result, like.new_empty(n, 2), "The noise")
-
-    for seed, k in [(0, 0), (7, 3)]:
-        torch.manual_seed(1)
-        before = torch.get_rng_state()
-        first = draw(seed, k)
-        moved = not torch.equal(before, torch.get_rng_state())
-        torch.manual_seed(2)
-        if not torch.equal(first, draw(seed, k)):
-            raise Wrong(
-                f"shard_noise({seed}, {k}, 5) gave other noise when it was called again. A shard "
-                f"that is made anew after a crash must be the same."
-            )
-        if moved:
-            raise Wrong(
-                "The noise is the same each time, but PyTorch's global generator was seeded or "
-                "used on the way. Whatever is random afterward then repeats. Make a "
-                "`torch.Generator` of your own, and pass it to `torch.randn`."
-            )
-        with mock.patch("builtins.hash", _hash_elsewhere):
-            if not torch.equal(first, draw(seed, k)):
-                raise Wrong(
-                    "Python hashes a text in another way in each process, so another process would "
-                    "make other noise. Mix the numbers by arithmetic, or take hashlib."
-                )
-    if torch.isin(draw(0, 0), draw(0, 1)).any():
-        raise Wrong("Shards 0 and 1 of one seed share noise. The number k must come into the seed.")
-    for k in (0, 1, 3):
-        if torch.equal(draw(3, k), draw(4, k)):
-            raise Wrong(
-                f"Shard {k} is the same for the seeds 3 and 4. The seed of the run must come in, "
-                f"for each shard."
-            )
-    made: dict[tuple[float, ...], tuple[int, int]] = {}
-    for seed, k in SHARDS:
-        before = made.setdefault(tuple(draw(seed, k, 1).flatten().tolist()), (seed, k))
-        if before != (seed, k):
-            raise Wrong(
-                f"Shard {before[1]} of seed {before[0]} is shard {k} of seed {seed}. So two runs "
-                f"share pairs that should be independent. Every pair (seed, k) needs a seed of its "
-                f"own, as in a number system whose base is larger than any last digit."
-            )
-    many = draw(0, 2, 20_000)
-    if many.mean().abs() > 0.05 or (many.std() - 1).abs() > 0.05:
-        raise Wrong(
-            f"The noise should be standard normal, but its mean is {many.mean():.2f} and its "
-            f"standard deviation {many.std():.2f}."
-        )
-    if (many[:, 0] * many[:, 1]).mean().abs() > 0.05:
-        raise Wrong("The two coordinates of a point are not independent.")
+    with torch.device("cpu"):  # so that a generator and `randn` go together, on any machine
+        draw = drawing(shard_noise)
+        for seed, k in [(0, 0), (7, 3)]:
+            expect_repeated(draw, seed, k)
+        expect_own_numbers(draw)
+        expect_normal(draw(0, 2, 20_000))
     return Right(
         "The noise depends on the seed and on k, and on nothing else: not on who makes the shard, "
         "nor on what was made before it. That is all a restart needs."
     )
-
-
-def _hash_elsewhere(value: Any, _hash=hash) -> int:
-    """Hash as another process might: the same for numbers, not for a text."""
-    parts = value if isinstance(value, tuple) else (value,)
-    return _hash(value) ^ any(isinstance(part, str | bytes) for part in parts)
 
 
 @exercise("12.4", "Four times the side", "predict")

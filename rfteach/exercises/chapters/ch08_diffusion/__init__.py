@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
-from itertools import pairwise
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from rfteach import _distributions as distributions, _exact as exact, _solvers as solvers
-from rfteach._interpolation import along
 from rfteach._measures import flows as metrics
 from rfteach._paths import gaussian as gaussian_paths
+from rfteach.exercises.chapters.ch08_diffusion.ddim import ddim
+from rfteach.exercises.chapters.ch08_diffusion.noise_network import velocity_of_line
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
 from rfteach.exercises.tools.answers import NotAttempted, Right, Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_pair, expect_tensor
+from rfteach.exercises.tools.expect import as_whole, expect_close, expect_pair, expect_tensor
 from rfteach.exercises.tools.inputs import inputs, waves
 from rfteach.exercises.tools.probe import Probe
 
@@ -53,6 +51,20 @@ def levels(levels: Any) -> Right:
                 torch.cumsum((1 - beta).sqrt(), 0),
                 "The steps come one after the other: what they keep multiplies, and does not add.",
             ),
+            (
+                torch.cumprod(1 - beta**2, 0).sqrt(),
+                "beta is a variance already: each step keeps 1 - beta of the variance, no square.",
+            ),
+            (kept.square(), "This is the square of alpha-bar. The signal is its root."),
+            (
+                torch.cumprod(1 - beta.sqrt(), 0),
+                "Each step keeps sqrt(1 - beta) of the signal, not 1 - sqrt(beta).",
+            ),
+            (
+                (1 - beta).prod().sqrt().expand_as(beta),
+                "This is the last level, for all. Level k has the steps 0, ..., k behind it.",
+            ),
+            (missing.square(), "This is the variance of the noise."),
             ((1 - torch.cumsum(beta, 0)).clamp(min=0).sqrt(), "The betas do not simply add up."),
             (
                 torch.exp(-torch.cumsum(beta, 0) / 2),
@@ -64,6 +76,25 @@ def levels(levels: Any) -> Right:
         expect_close(s, wanted, mistakes, name="The signal")
         noises = [
             (1 - wanted, "The weights do not add up to 1. Their *squares* do."),
+            (
+                (1 - wanted).sqrt(),
+                "The root of 1 minus the signal: the *square* of the signal belongs there.",
+            ),
+            (
+                (1 - kept.square()).sqrt(),
+                "alpha-bar is squared once too often: the squares of the weights add up to 1.",
+            ),
+            (
+                (beta * kept).sqrt(),
+                "This is the fresh noise of a step, and shrunk. Earlier noise is there, too.",
+            ),
+            (
+                torch.cumprod(beta, 0).sqrt(),
+                "Noise does not multiply: what a step leaves of the "
+                "earlier noise, and its own, add up as variances.",
+            ),
+            (beta, "This is the variance of the fresh noise alone."),
+            (wanted, "This is the signal once more."),
             (1 - kept, "This is the variance of the noise. Its weight is the root of that."),
             (beta.sqrt(), "This is the fresh noise of the last step. Earlier noise is there, too."),
             (
@@ -83,44 +114,35 @@ def levels(levels: Any) -> Right:
 @exercise("8.2", "One step of DDIM", "code")
 def ddim_step(ddim_step: Any) -> Right:
     """Check `ddim_step(x, x0, here, there)`: from one pair of weights to another."""
-    pairs = [(0.6, 0.8), (0.1, 0.7), (0.28, 0.96), (0.5, 0.5), (0.936, 0.352), (0.02, 1.1)]
-    weights = pairwise([*pairs, (1.0, 0.0), (0.7, 0.2)])
+    # The first are on no circle, so that a root in place of a weight shows; pure noise is a level.
+    weights = [
+        ((0.6, 0.7), (0.3, 0.9)),
+        ((0.1, 0.7), (0.28, 0.96)),
+        ((0.28, 0.96), (0.0, 1.0)),
+        ((0.5, 0.5), (0.936, 0.352)),
+        ((0.02, 1.1), (1.0, 0.0)),
+        ((1.0, 0.0), (0.7, 0.2)),
+        ((0.6, 0.8), (0.1, 0.7)),
+    ]
     for given, (here, there) in zip(inputs(seed=82), weights, strict=True):
         x, x0 = given.points(), given.points()
-        got = expect_tensor(call(ddim_step, x, x0, here, there), x, "The point")
-        (s, n), (s2, n2) = here, there
-        x1 = (x - n * x0) / s
-        as_data = s2 * x0 + n2 * (x - s * x0) / n if n else x
-        mistakes = [
-            (n2 * x1 + s2 * x0, "The weights of the new level are exchanged: signal goes with X1."),
-            (x1, "This is the data that the noise leaves. Mix it anew, with the next weights."),
-            (s2 * x + n2 * x0, "Noise is added to x itself. First solve x for the data in it."),
-            (
-                s2 * (x - n * x0) + n2 * x0,
-                "The data are (x - noise * x0) / signal: the division is missing.",
-            ),
-            (
-                s2 * x1 - n2 * x0,
-                "The sign of the noise is wrong: both ends are mixed with positive weights.",
-            ),
-            (s2 * (x - n2 * x0) / s + n2 * x0, "The noise in x has the weight of `here`."),
-            (s2 * (x - s * x0) / n + n2 * x0 if n else x, "`here` is (signal, noise), in order."),
-            (s2 * (x + n * x0) / s + n2 * x0, "Take the noise *off* x to find the data."),
-            (as_data, "The network predicts x0, the *noise*. Here it is taken for the data."),
-            (s2 * x1, "The noise is gone at once. At the next level, some of it is still there."),
-            (s2 * x1 + n * x0, "The noise keeps its old weight. The next level has its own."),
-            (
-                s * x1 + n2 * x0,
-                "The signal keeps its old weight. Divide by that of `here`, and mix with that of "
-                "`there`.",
-            ),
-            (
-                x,
-                "The point has not moved. Solve for the data with the weights of `here`, and mix "
-                "with those of `there`.",
-            ),
-        ]
-        expect_close(got, s2 * x1 + n2 * x0, mistakes, name="The point")
+        result = call(ddim_step, x, x0, here, there)
+        got = expect_tensor(
+            result,
+            x,
+            "The point",
+            finite="The signal of `there` may be 0, and the noise of either: divide by the signal "
+            "of `here` alone.",
+        )
+        wanted, mistakes = ddim(x, x0, here, there)
+        expect_close(
+            got,
+            wanted,
+            mistakes,
+            name="The point",
+            random="DDIM draws nothing: it takes the noise that the network has found. To draw "
+            "fresh noise in each step is DDPM.",
+        )
     return Right(
         "With the weights (t, 1 - t) of the line, this very function is a step of Euler's method "
         "for Rectified Flow."
@@ -134,46 +156,7 @@ def line_velocity(line_velocity: Any) -> Right:
         x, t = given.points(), given.times(0.02, 0.98)
         predict = Probe(waves, x, "noise network")
         got = expect_tensor(call(line_velocity, predict, x, t), x, "The velocity")
-        time, s, n = along(t, x), along(t, x), along(1 - t, x)
-        angle = torch.atan2(t, 1 - t)
-        clock, size = 2 / math.pi * angle, torch.hypot(s, n)
-
-        def line(noise: Tensor, x: Tensor = x, time: Tensor = time) -> Tensor:
-            return (x - noise) / time
-
-        scaled = x / size
-        x0 = waves(scaled, clock)
-        wanted = line(x0)
-        turned = along(math.pi / 2 - angle, x)
-        on_circle = math.pi / 2 * (torch.sin(turned) * (scaled - torch.cos(along(angle, x)) * x0))
-        on_circle = on_circle / torch.sin(along(angle, x)) - math.pi / 2 * torch.sin(
-            along(angle, x)
-        ) * (x0)
-        scale = "On the ray, the circle is at the distance 1 from the origin, the line at "
-        scale += "sqrt(t^2 + (1 - t)^2). Divide x by that before you ask the network."
-        ray = "Find the clock of the circle: tan(pi/2 u) = t / (1 - t), signal over noise."
-        mistakes = [
-            (line(waves(x, t)), f"The network was asked at x and t of the line. {ray} {scale}"),
-            (line(waves(x, clock)), f"The clock is right, the place is not. {scale}"),
-            (line(waves(scaled, t)), f"The place is right, the clock is not. {ray}"),
-            (line(waves(x * size, clock)), f"The scale is upside down. {scale}"),
-            (line(waves(scaled, 1 - clock)), "The clock runs backward: u = 0 is noise."),
-            (line(waves(scaled, angle)), "This is the angle. The clock u is angle / (pi/2)."),
-            ((x - n * x0) / s, "This is the mean of the data, X1. The velocity is X1 - X0."),
-            (x - x0, "This is t times the velocity, as x - X0 = t (X1 - X0). Divide by t."),
-            (
-                (x - x0) / n,
-                "From the noise X0 to x it takes the time t, not 1 - t.",
-            ),
-            (
-                (scaled - x0) / s,
-                "Scale x for the network alone. In the velocity of the line, x is that of the "
-                "line.",
-            ),
-            (x0, "This is the noise that the network found. What velocity does it make?"),
-            ((scaled - x0) / torch.sin(along(angle, x)), "Use the weights of the line: x and t."),
-            (on_circle, "This is the velocity of the circle. On the line it is X1 - X0."),
-        ]
+        wanted, mistakes = velocity_of_line(x, t)
         expect_close(got, wanted, mistakes, name="The velocity")
         if predict.evaluations != 1:
             raise Wrong(
@@ -194,10 +177,7 @@ def steps_on_circle(steps: Any) -> Right:
     """Check a prediction: Euler steps on the circle that match 16 on the line."""
     if steps is None or steps is Ellipsis:
         raise NotAttempted
-    try:
-        predicted = None if isinstance(steps, bool) else operator.index(steps)
-    except TypeError:
-        predicted = None
+    predicted = as_whole(steps)
     if predicted not in CHOICES:
         raise Wrong(f"Give one of the numbers {', '.join(map(str, CHOICES))}.")
     goal, found = _errors_of_euler(torch.get_default_device())
