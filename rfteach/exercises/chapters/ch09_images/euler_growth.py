@@ -164,9 +164,6 @@ def _mistaken_distances(s: Tensor, a: Tensor) -> list[tuple[float, str]]:
             "The mixed term is missing: C_a + C_b - 2 (C_a C_b)^(1/2) is (s_a - s_b)^2.",
         ),
         ((s**2 + a**2).sum().item(), "The mixed term -2 (C_a C_b)^(1/2) is missing."),
-        (s - a**2).square().sum().item(),
-            "The variance of the ends is held against the width of the data. Compare widths.",
-        ),
         (
             (s**2 - a).square().sum().item(),
             "The width of the ends is held against the variance of the data. Compare widths.",
