@@ -104,7 +104,7 @@ def my_coupling(my_coupling: Any) -> Right:
     if cost < 1e-6:
         raise Wrong("Every point stays where it is. That is the optimal pairing, of cost 0.")
     V = metrics.conditional_variance(x0[:6000], x1[:6000], times=8)
-    if V > 0.025:  # the neighbors are not at one place: a rotation has 0.001, a reflection 0.008
+    if V > 0.015:  # the neighbors are not at one place: a rotation has 0.001, a reflection 0.008
         raise Wrong(
             f"These pairs are not straight: lines of different velocities pass through the same "
             f"places, V = {V:.3f}. The place and the time must tell the line: x1 has to be a "
