@@ -110,7 +110,7 @@ def straight_field(straight_field: Any) -> Right:
     for given, (a, shift) in zip(inputs([*PLANE, PLANE[1]], seed=13), ab, strict=True):
         x, t = given.points(), given.times()
         b = x.new_tensor(shift)
-        by_a = f"Here a = {a:g}. Divide by nothing that is 0 for an a above 0, such as a - 1."
+        by_a = f"Is there a division by something that may be 0? Here a = {a:g}."
         result = expect_tensor(call(straight_field, x, t, a, b), x, finite=by_a)
         growth = 1 + (a - 1) * t[:, None]
         start = (x - t[:, None] * b) / growth

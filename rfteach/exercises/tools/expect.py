@@ -183,9 +183,16 @@ def misconception(value: float, known: Sequence[tuple[float, str]]) -> str:
 
 
 def expect_value(
-    value: Any, wanted: float, mistakes: Sequence[tuple[float, str]], what: str
+    value: Any,
+    wanted: float,
+    mistakes: Sequence[tuple[float, str]],
+    what: str,
+    pointer: str = "",
 ) -> None:
-    """Raise Wrong unless a formula's value, a number, is the wanted one to four digits."""
+    """Raise Wrong unless a formula's value, a number, is the wanted one to four digits.
+
+    `pointer` says where to look, for a mistake that nothing here knows.
+    """
     if value is None:
         raise Wrong(f"{what} is None. Is a `return` missing?")
     got = expect_number(value, what)
@@ -202,4 +209,5 @@ def expect_value(
             for name, factor in FACTORS.items()
             if math.isclose(got, factor * wanted, rel_tol=5e-4)
         ]
-    raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near[:1]]))
+    near = near[:1] or [pointer] * bool(pointer)
+    raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near]))

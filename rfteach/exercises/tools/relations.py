@@ -48,7 +48,12 @@ def related(got: Tensor, wanted: Tensor, agree: Agree) -> str:
 
 def _named(factor: float) -> str:
     """Name a number that is known for more than itself."""
-    known = {"pi": math.pi, "2 pi": 2 * math.pi, "180 / pi, as for degrees": 180 / math.pi}
+    known = {
+        "pi": math.pi,
+        "pi / 2": math.pi / 2,
+        "2 pi": 2 * math.pi,
+        "180 / pi, as for degrees": 180 / math.pi,
+    }
     for name, value in known.items():
         if math.isclose(abs(factor), value, rel_tol=1e-3):
             return f" That is {name}."

@@ -99,7 +99,7 @@ table.wrong("1.2", "never inward", 0.8)
 table.wrong("1.2", "should be a finite number", "1.33")
 
 
-table.wrong("1.2", "how far the point is from the true end", 0.335)
+table.wrong("1.2", "how far the point is from the true end", 0.343)
 
 
 # 1.3: straight_field(x, t, a, b)

@@ -369,7 +369,7 @@ table.wrong(
 )
 table.wrong(
     "2.2",
-    "is off by",
+    "0.1 times what it should be",
     lambda x, t: velocity_to(mean_of_data(x, t), x, t.clamp(max=0.99)),
 )
 table.wrong("2.3", "keep their order", 0.7)

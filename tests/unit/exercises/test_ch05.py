@@ -254,7 +254,6 @@ table.wrong(
     "not straight",
     from_noise(lambda x: turn(x, math.acos(0.75) * torch.randn(len(x)).sign())),
 )
-table.right("5.2", turned(lambda r: math.acos(0.75) * torch.where(r < 1.2, 1.0, -1.0)))
 table.wrong("5.2", "not straight", turned(lambda r: 2 * math.pi / 3 * (r > 1.2)))
 table.wrong("5.2", "not straight", turned(lambda r: 5 * r))
 table.wrong(

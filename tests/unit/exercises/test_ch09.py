@@ -393,7 +393,7 @@ table.wrong("9.4", "Divide it by the variance", with_rate(lambda s, t: t * s**2 
 table.wrong("9.4", "is the clock turned", with_rate(lambda s, t: rate(s, 1 - t)))
 table.wrong("9.4", "and not as s", scored(lambda s, a: squares(s, s * a)))
 table.wrong("9.4", "g is 2 times", with_rate(lambda s, t: 2 * rate(s, t)))
-table.wrong("9.4", "Compare widths", scored(lambda s, a: (s - a**2).square().sum()))
+table.wrong("9.4", "variance of the ends", scored(lambda s, a: (s - a**2).square().sum()))
 
 
 @table.wrong("9.4", "with both ends")

@@ -56,7 +56,7 @@ wrong_formula("The score needs that of X0", lambda v, x, t: -(x + (1 - t) * v) /
 wrong_formula("noise at t = 1", lambda v, x, t: -(x + (1 - t) * v) / t)
 wrong_formula("is not the score", lambda v, x, t: v)
 wrong_formula("Where is the velocity", lambda v, x, t: -x / (1 - t))
-wrong_formula("off by up to", lambda v, x, t: 1.01 * (t * v - x) / (1 - t))
+wrong_formula("1.01 times what it should be", lambda v, x, t: 1.01 * (t * v - x) / (1 - t))
 table.wrong(
     "13.1",
     "wrong axis",

@@ -55,6 +55,7 @@ def levels(levels: Any) -> Right:
                 torch.cumprod(1 - beta**2, 0).sqrt(),
                 "beta is a variance already: each step keeps 1 - beta of the variance, no square.",
             ),
+            (torch.cumsum(1 - beta, 0).sqrt(), "What the steps keep multiplies, and does not add."),
             (kept.square(), "This is the square of alpha-bar. The signal is its root."),
             (
                 torch.cumprod(1 - beta.sqrt(), 0),
@@ -73,7 +74,9 @@ def levels(levels: Any) -> Right:
             (wanted.flip(0), "The levels run the wrong way: level 0 has one step behind it."),
             (powers.sqrt(), "This takes the last beta in every step. Each step has its own."),
         ]
-        expect_close(s, wanted, mistakes, name="The signal")
+        case = "A case to try: beta = (0.19, 0.19) has the signals 0.9 and 0.81, and the noise "
+        case += "0.436 and 0.586."
+        expect_close(s, wanted, mistakes, name="The signal", pointer=case)
         noises = [
             (1 - wanted, "The weights do not add up to 1. Their *squares* do."),
             (
@@ -104,7 +107,7 @@ def levels(levels: Any) -> Right:
             ((1 - before).sqrt(), "Level k has the noise of step k in it, too."),
             (torch.cumsum(beta.sqrt(), 0), "Of independent noise the variances add, shrunk."),
         ]
-        expect_close(n, missing, noises, name="The noise")
+        expect_close(n, missing, noises, name="The noise", pointer=case)
     return Right(
         "So training never walks the chain: one draw of noise makes a point of any level. Sampling "
         "is what walks it."
@@ -140,6 +143,8 @@ def ddim_step(ddim_step: Any) -> Right:
             wanted,
             mistakes,
             name="The point",
+            pointer="A case to try: x = 1 and x0 = 1 with `here` = (0.5, 0.5) hold the data 1. So "
+            "`there` = (a, b) makes a + b of them.",
             random="DDIM draws nothing: it takes the noise that the network has found. To draw "
             "fresh noise in each step is DDPM.",
         )
@@ -157,7 +162,9 @@ def line_velocity(line_velocity: Any) -> Right:
         predict = Probe(waves, x, "noise network")
         got = expect_tensor(call(line_velocity, predict, x, t), x, "The velocity")
         wanted, mistakes = velocity_of_line(x, t)
-        expect_close(got, wanted, mistakes, name="The velocity")
+        case = "A case to try: at t = 1/2 the network is asked at sqrt(2) x and the clock 1/2, and "
+        case += "the velocity is 2 (x - x0)."
+        expect_close(got, wanted, mistakes, name="The velocity", pointer=case)
         if predict.evaluations != 1:
             raise Wrong(
                 f"The velocity is right, but it asks the network {predict.evaluations} times. One "

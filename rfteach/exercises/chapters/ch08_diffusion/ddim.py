@@ -115,6 +115,10 @@ def ddim(x: Tensor, x0: Tensor, here: Weights, there: Weights) -> tuple[Tensor, 
             s2 / s * (x - n * x0) + n2 * x,
             "The noise at the next level is x0, and not x.",
         ),
+        (
+            s2**2 * (x - n**2 * x0) / s**2 + n2**2 * x0,
+            "The weights are squared. They multiply the points as they are.",
+        ),
         (x1 + n2 * x0, "The signal of `there` is missing: the data have a weight, too."),
         (s2 * x1 + x0, "The noise of `there` is missing: the noise has a weight, too."),
     ]

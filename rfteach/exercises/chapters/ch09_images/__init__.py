@@ -154,7 +154,10 @@ def euler_score(euler_score: Any) -> Right:
         mistakes = mistaken_scores(stds, steps)
         if isinstance(result, Tensor) and result.numel() == 1:
             result = result.detach()
-        expect_value(result, wanted, mistakes, f"The score for stds = {values}, {steps} steps,")
+        case = "A case to try: for s = 1, g(0) = -1 and g(1/2) = 0, so two steps make a = 1/2, "
+        case += "and the score is (1 - 1/2)^2 = 1/4."
+        what = f"The score for stds = {values}, {steps} steps,"
+        expect_value(result, wanted, mistakes, what, case)
     return Right(
         "With one step the score is trace(C): all is lost but the mean. With many it falls like "
         "1/N^2, as the error of Euler's method, 1/N, enters squared."

@@ -36,6 +36,10 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
             f"batch were in [0, 1] already. Bytes are bytes, however dark: divide in any case.",
         ),
         (values, "These are the bytes as they are, from 0 to 255."),
+        (
+            torch.div(values, 127.5, rounding_mode="floor") - 1,
+            "Whole numbers alone come out: is there a `//` where `/` belongs?",
+        ),
         (values / 255, "This maps the bytes to [0, 1]. Noise is around 0, so take [-1, 1]."),
         (values / 255 - 0.5, "This maps the bytes to [-1/2, 1/2]. Twice that is asked for."),
         (values / 128 - 1, "White is 255, and it should become 1. Yours is a little below."),
@@ -64,7 +68,8 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
             "batch.",
         ),
     ]
-    expect_close(got, wanted, mistakes, name="The tensor of points", tolerance=1e-5)
+    case = "A case to try: the bytes 0, 51 and 255 become -1, -0.6 and 1."
+    expect_close(got, wanted, mistakes, name="The tensor of points", tolerance=1e-5, pointer=case)
 
 
 def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) -> None:
@@ -98,6 +103,9 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             (whole.trunc() % 256, wraps if outside else cuts),
             (stretched.round(), rescaled),
             (stretched.floor(), rescaled),
+            (cut.ceil(), "This rounds up. Round to the nearest byte."),
+            (whole.clamp(min=0).round() % 256, f"Only the dark end is cut off. {wraps}"),
+            (whole.clamp(max=255).round() % 256, f"Only the bright end is cut off. {wraps}"),
             (
                 (128 * (points + 1)).clamp(0, 255)[:, 0].double().round(),
                 "This multiplies by 128. 1 is white, 255: half of that is 127.5.",
@@ -114,7 +122,6 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
                 (127.5 * points + 128).clamp(0, 255)[:, 0].double().round(),
                 "This adds 128. Black is -1, and 127.5 brings it to 0.",
             ),
-            (cut.ceil(), "This rounds up. Round to the nearest byte."),
             (
                 (255 * points).clamp(0, 255)[:, 0].double().round(),
                 "This takes [0, 1] for the range of the points; all that is dark turns black.",
@@ -137,4 +144,12 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
             ),
             (255 - wanted.double(), "Black and white are swapped: -1 should become 0."),
         ]
-        expect_close(got, wanted.double(), mistakes, name="The tensor of pixels", tolerance=1e-9)
+        case = "A case to try: the points -1.2, -0.6, 0.5 and 1.2 become 0, 51, 191 and 255."
+        expect_close(
+            got,
+            wanted.double(),
+            mistakes,
+            name="The tensor of pixels",
+            tolerance=1e-9,
+            pointer=case,
+        )

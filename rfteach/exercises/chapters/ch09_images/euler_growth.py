@@ -85,6 +85,13 @@ def _mistaken_growths(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
             for f in (2, 0.5)
         ),
         (growth(s, n, lambda s, t: rate(s, t) / n), "dt = 1/N comes in twice."),
+        *(
+            (
+                growth(s, n, lambda s, t, m=m: rate(s, t) * n / m),
+                "The steps have another length. Each of N lasts dt = 1/N.",
+            )
+            for m in (n + 1, max(n - 1, 1))
+        ),
         (growth(s, 1), "This is one step of length 1. Make N, each of length dt = 1/N."),
         (
             1 + sum((i / n * rate(s, i / n) for i in range(n)), torch.zeros_like(s)),
@@ -157,10 +164,6 @@ def _mistaken_distances(s: Tensor, a: Tensor) -> list[tuple[float, str]]:
             "The mixed term is missing: C_a + C_b - 2 (C_a C_b)^(1/2) is (s_a - s_b)^2.",
         ),
         ((s**2 + a**2).sum().item(), "The mixed term -2 (C_a C_b)^(1/2) is missing."),
-        (
-            (s - a**2).square().sum().item(),
-            "The variance of the ends is held against the width of the data. Compare widths.",
-        ),
         (
             (s**2 - a).square().sum().item(),
             "The width of the ends is held against the variance of the data. Compare widths.",

@@ -115,7 +115,8 @@ def combine(combine: Any) -> Right:
             result, gradients[0], "The gradient", dtype=like, finite="No part is empty."
         )
         wanted, mistakes = combined(gradients, sizes)
-        expect_close(got, wanted, mistakes, name="The gradient")
+        case = "A case to try: parts of 1 row and 3 rows count for 1/4 and 3/4."
+        expect_close(got, wanted, mistakes, name="The gradient", pointer=case)
     return Right(
         "Each part counts for its share of the rows. With equal parts this is the plain mean, and "
         "that is why `rf.train` insists on equal parts."
