@@ -55,13 +55,17 @@ def held(path: Path, way_out: str) -> Iterator[None]:
         lock.release()
 
 
-def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+def save_tensors(
+    path: Path, tensors: dict[str, Tensor], header: dict[str, str], *, checked: bool = True
+) -> None:
     """Write the file whole or not at all: a crash while saving leaves the previous one in place.
 
     Args:
         path: the file to write; missing folders are made, and a link leads to what it points to.
         tensors: named tensors.
         header: texts to keep beside them; "format" says what kind of file it is.
+        checked: keep a checksum in the header as well; shipped weights have theirs in a manifest.
+            (The texts of a header come in any order, so the bytes of the file vary with two.)
 
     Raises:
         OSError: it cannot be written; the message says why.
@@ -69,9 +73,11 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], header: dict[str, str])
     path = path.resolve()
     unfinished = path.with_name(path.name + ".part")
     tensors = {name: t.contiguous() for name, t in tensors.items()}
+    if checked:
+        header = header | {"sha256": digest(tensors.items())}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        save_file(tensors, unfinished, metadata=header | {"sha256": digest(tensors.items())})
+        save_file(tensors, unfinished, metadata=header)
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())  # on the disk before it takes the name: power may be cut, too
         os.replace(unfinished, path)

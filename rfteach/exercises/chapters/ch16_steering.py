@@ -110,7 +110,8 @@ def effective_size(effective_size: Any) -> Right:
         result = call(effective_size, log_weights)
         if isinstance(result, float):
             result = log_weights.new_tensor(result)
-        if isinstance(result, Tensor) and not result.isfinite().all():
+        alike = isinstance(result, Tensor) and result.layout == log_weights.layout
+        if alike and not result.isfinite().all():
             raise Wrong(
                 "NaN or infinity: for log weights such as -2000 every exp is 0, and for 2000 "
                 "infinite. A common factor of all weights cancels. Take out the largest first."

@@ -127,7 +127,7 @@ table.wrong("11.2", "its root", shifted(lambda n: math.exp(0.5 + 0.65 * (n**0.5 
 table.wrong("11.2", "not 0", shifted(lambda n: math.exp(line(n) - 0.5)))
 table.wrong("11.2", "the last 1", lambda steps, n: with_the_package(steps, n)[:-1])
 table.wrong("11.2", "type list", lambda steps, n: with_the_package(steps, n).tolist())
-table.wrong("11.2", "mu is infinite", shifted(lambda n: torch.tensor(line(n**2)).exp().item()))
+table.wrong("11.2", "shift = inf", shifted(lambda n: torch.tensor(line(n**2)).exp().item()))
 table.wrong("11.2", "This takes 10 to the power", shifted(lambda n: 10 ** line(n)))
 table.wrong("11.2", "not the side of the image", shifted(lambda n: math.exp(line(n**0.5))))
 table.wrong("11.2", "fixed shift 3", shifted(lambda n: 3.0))
