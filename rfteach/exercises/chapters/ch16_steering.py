@@ -111,6 +111,7 @@ def effective_size(effective_size: Any) -> Right:
         if isinstance(result, float):
             result = log_weights.new_tensor(result)
         alike = isinstance(result, Tensor) and result.layout == log_weights.layout
+        alike = alike and result.device == log_weights.device
         if alike and not result.isfinite().all():
             raise Wrong(
                 "NaN or infinity: for log weights such as -2000 every exp is 0, and for 2000 "
