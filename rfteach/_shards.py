@@ -207,8 +207,8 @@ def sharded_flow_coupling(
                 made_with = json.dumps(settings | {"shard": k}, sort_keys=True)
                 save_tensors(paths[k], tensors, {"format": PAIRS_FORMAT, "settings": made_with})
             bar.update()
-    if accelerator is not None:
-        accelerator.wait_for_everyone()
+        if accelerator is not None:
+            accelerator.wait_for_everyone()
     return ShardedCoupling(folder)
 
 

@@ -124,7 +124,8 @@ def train(
 
     Raises:
         ValueError: a setting is out of range, or the coupling or the velocity give wrong shapes.
-        TypeError: the velocity is not a module, or a number is not an integer.
+        TypeError: the velocity is not a module, its weights have 16 bits, or a number is of
+            another kind.
         NonFiniteLossError: the loss became NaN or infinite; the checkpoint stays that of before.
         CheckpointError: the checkpoint file is damaged, belongs to another run, or cannot be
             read or written.

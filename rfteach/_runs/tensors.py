@@ -7,6 +7,7 @@ as JSON. Reading it executes nothing.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import hashlib
 import os
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-FORMAT = "rfteach._training/1"
+NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)  # a disk that knows none
 
 
 class CheckpointError(ValueError):
@@ -30,7 +31,8 @@ class CheckpointError(ValueError):
 def held(path: Path, way_out: str) -> Iterator[None]:
     """Hold a file, or a folder of files, for one run: a second one that wants it gets an error.
 
-    The system lets go of it when the process ends, however it ends.
+    The system lets go of it when the process ends, however it ends. On a disk that knows no locks,
+    such as some of networks and clouds, nothing is held.
 
     Raises:
         CheckpointError: another run holds it, or its folder cannot be written.
@@ -44,10 +46,13 @@ def held(path: Path, way_out: str) -> Iterator[None]:
         raise CheckpointError(
             f"another run is writing {path}; wait until it ends, or {way_out}"
         ) from None
+    except NotImplementedError:  # what filelock makes of ENOSYS
+        pass
     except OSError as error:
-        raise CheckpointError(
-            f"{path.parent} cannot be written: {error.strerror}; {way_out}"
-        ) from error
+        if error.errno not in NO_LOCKS:
+            raise CheckpointError(
+                f"{path.parent} cannot be written: {error.strerror}; {way_out}"
+            ) from error
     try:
         yield
     finally:

@@ -1,3 +1,4 @@
+import errno
 import functools
 import json
 import os
@@ -16,6 +17,7 @@ from rfteach._runs.saved_run import (
 from rfteach._runs.tensors import (
     fingerprint,
     function_name,
+    held,
     load_tensors,
     save_tensors,
 )
@@ -144,3 +146,16 @@ def test_a_disk_that_is_full_is_told_with_the_path(tmp_path, monkeypatch):
         with pytest.raises(OSError, match=f"{path} cannot be written .*No space left.*make room"):
             save_checkpoint(path, {"x": torch.ones(2)}, SETTINGS)
     assert load_checkpoint(path, SETTINGS)["x"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.EOPNOTSUPP, "not supported"), NotImplementedError])
+def test_a_disk_that_knows_no_locks_is_written_all_the_same(error, tmp_path, monkeypatch):
+    """Such as a folder in a cloud, which is where many checkpoints lie."""
+
+    def refuse(*arguments, **keywords):
+        raise error
+
+    monkeypatch.setattr("rfteach._runs.tensors.FileLock.acquire", refuse)
+    with held(tmp_path / "run.safetensors", "pass another path"):
+        save_checkpoint(tmp_path / "run.safetensors", {"x": torch.ones(2)}, SETTINGS)
+    assert os.listdir(tmp_path) == ["run.safetensors"]
