@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import widget_page
+from widget_pages import drag_with_finger, problems_in_place, widget_page
 
 import rfteach as rf
 from rfteach._widgets.crossing import crossing
@@ -73,9 +73,7 @@ def picture(page) -> str:
 def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
     with visit(open_context(scheme, width), address) as visited:
         visited.page.wait_for_selector(".rf-crossing")
-        assert visited.page.locator(".rf-still").count() == 0
-        problems = visited.look()
-        assert not problems, "\n".join(problems)
+        assert problems_in_place(visited) == []
 
 
 @pytest.mark.parametrize("starts, ends, blur, time", CASES)
@@ -155,15 +153,7 @@ def test_a_finger_drags_a_handle(address, browser):
     with visit(context, address) as visited:
         page = visited.page
         page.wait_for_selector(".rf-crossing")
-        x, y = center(page, "End of A")
-        finger = context.new_cdp_session(page)
-        for kind, points in [
-            ("touchStart", [{"x": x, "y": y}]),
-            ("touchMove", [{"x": x - 20, "y": y + 20}]),
-            ("touchMove", [{"x": x - 50, "y": y + 50}]),
-            ("touchEnd", []),
-        ]:
-            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        drag_with_finger(context, page, center(page, "End of A"), (-20, 20), (-50, 50))
         moved = re.compile(r"End of A at \(0\.[0-5]")
         page.get_by_role("button", name=moved).wait_for()
         assert trait(page, "ends")[0][1] < 0.6

@@ -5,7 +5,7 @@ import gzip
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import MODEL, widget_page
+from widget_pages import MODEL, problems_in_place, widget_page
 
 import rfteach as rf
 
@@ -110,9 +110,7 @@ def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width)
     with visit(open_context(scheme, width), address) as visited:
         visited.page.wait_for_selector(".rf-widget")
         ready(visited.page)
-        assert visited.page.locator(".rf-still").count() == 0
-        problems = visited.look()
-        assert not problems, "\n".join(problems)
+        assert problems_in_place(visited) == []
 
 
 def test_the_page_is_light(folder):

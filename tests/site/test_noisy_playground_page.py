@@ -5,7 +5,7 @@ from unittest.mock import patch
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import MODEL, change, widget_page
+from widget_pages import MODEL, change, problems_in_place, widget_page
 
 import rfteach as rf
 
@@ -126,9 +126,7 @@ def test_the_cloud_is_the_same_whatever_the_noise(page, noise):
 def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
     with visit(open_context(scheme, width), address) as visited:
         ready(visited.page)
-        assert visited.page.locator(".rf-still").count() == 0
-        problems = visited.look()
-        assert not problems, "\n".join(problems)
+        assert problems_in_place(visited) == []
 
 
 def test_the_keyboard_turns_up_the_noise(page):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import MODEL, change, widget_page
+from widget_pages import MODEL, change, problems_in_place, widget_page
 
 import rfteach as rf
 
@@ -178,11 +178,9 @@ def test_the_table_shows_what_torch_measures(page, state):
 def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
     with visit(open_context(scheme, width), address) as visited:
         ready(visited.page)
-        assert visited.page.locator(".rf-still").count() == 0
         style = visited.page.locator(".rf-widget").evaluate("box => box.style.colorScheme")
         assert style == scheme
-        problems = visited.look()
-        assert not problems, "\n".join(problems)
+        assert problems_in_place(visited) == []
 
 
 def test_the_keyboard_reaches_and_moves_everything(page):

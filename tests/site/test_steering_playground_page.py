@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import MODEL, change, widget_page
+from widget_pages import MODEL, change, drag_with_finger, problems_in_place, widget_page
 
 import rfteach as rf
 
@@ -164,9 +164,7 @@ def test_what_flies_apart_is_told(page):
 def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
     with visit(open_context(scheme, width), address) as visited:
         ready(visited.page)
-        assert visited.page.locator(".rf-still").count() == 0
-        problems = visited.look()
-        assert not problems, "\n".join(problems)
+        assert problems_in_place(visited) == []
 
 
 def test_the_arrow_keys_move_the_measurement(page):
@@ -202,15 +200,7 @@ def test_a_finger_drags_the_measurement(address, browser):
     with visit(context, address) as visited:
         page = visited.page
         ready(page)
-        x, y = center(page)
-        finger = context.new_cdp_session(page)
-        for kind, points in [
-            ("touchStart", [{"x": x, "y": y}]),
-            ("touchMove", [{"x": x - 20, "y": y + 20}]),
-            ("touchMove", [{"x": x - 60, "y": y + 60}]),
-            ("touchEnd", []),
-        ]:
-            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        drag_with_finger(context, page, center(page), (-20, 20), (-60, 60))
         page.get_by_role("button", name=re.compile(r"Measured 0\.")).wait_for()
         assert trait(page, "measured") < 0.7
         assert page.evaluate("scrollY") == 0

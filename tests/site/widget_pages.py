@@ -52,3 +52,24 @@ def change(page, **traits):
       for (const [name, value] of Object.entries(traits)) model.set(name, value);
     }})"""
     page.evaluate(program, traits)
+
+
+def problems_in_place(visited) -> list[str]:
+    """Return what is wrong with a page whose widgets should stand where their pictures stood."""
+    stills = visited.page.locator(".rf-still").count()
+    return [*visited.look(), *[f"{stills} still pictures are left"] * bool(stills)]
+
+
+def drag_with_finger(context, page, start: tuple[float, float], *offsets: tuple[float, float]):
+    """Put a finger down at a point of the screen, move it by each of the offsets, and lift it."""
+    finger = context.new_cdp_session(page)
+
+    def send(kind: str, points: list[tuple[float, float]]):
+        given = {"type": kind, "touchPoints": [{"x": x, "y": y} for x, y in points]}
+        finger.send("Input.dispatchTouchEvent", given)
+
+    x, y = start
+    send("touchStart", [start])
+    for right, down in offsets:
+        send("touchMove", [(x + right, y + down)])
+    send("touchEnd", [])
