@@ -93,6 +93,7 @@ from rfteach._measures.frechet import (
 )
 from rfteach._networks.autoencoder import ImageAutoencoder as ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier as ImageClassifier
+from rfteach._networks.diffusers_unet import DiffusersUNetVelocity as DiffusersUNetVelocity
 from rfteach._networks.mlp import VelocityMLP as VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity as MMDiTVelocity
 from rfteach._networks.unet import UNetVelocity as UNetVelocity
@@ -125,6 +126,7 @@ from rfteach._reflow import (
     reflow as reflow,
 )
 from rfteach._runs.costs import ReflowCost as ReflowCost, count_operations as count_operations
+from rfteach._runs.muon import Muon as Muon
 from rfteach._runs.tensors import CheckpointError as CheckpointError
 from rfteach._shards import (
     ShardedCoupling as ShardedCoupling,

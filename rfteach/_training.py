@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
+def adam(parameters: list[nn.Parameter], *, lr: float) -> torch.optim.Optimizer:
+    """Return Adam (Kingma and Ba 2015), in the quickest of PyTorch's ways to compute it."""
+    return torch.optim.Adam(parameters, lr=lr, fused=True)
+
+
 class NonFiniteLossError(ArithmeticError):
     """The loss (or a weight) became NaN or infinite; the message names the step."""
 
@@ -73,6 +78,7 @@ def train(
     learning_rate: float = 5e-3,
     time_sampler: TimeSampler = stratified_times,
     loss: Loss = velocity_matching_loss,
+    optimizer: Callable[..., torch.optim.Optimizer] = adam,
     ema_decay: float = 0.998,
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -83,8 +89,9 @@ def train(
 ) -> TrainingRun:
     """Fit `velocity` to a coupling, in place, by least squares (Liu et al. 2022, equation 1).
 
-    Adam, with a learning rate that warms up and then falls to 0. When the call returns, is
-    interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the weights so far.
+    By default with Adam, and with a learning rate that warms up and then falls to 0. When the call
+    returns, is interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the
+    weights so far.
     On a CPU a small network is trained on one thread, which is fastest; PyTorch's setting is put
     back afterward.
 
@@ -99,6 +106,8 @@ def train(
         time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
         loss: `velocity_matching_loss`, `pseudo_huber_loss` or your own
             `loss(velocity, x0, x1, t)`, a mean over the pairs.
+        optimizer: `rfteach.Muon`, or one of PyTorch's such as `torch.optim.SGD`; called with the
+            weights and `lr=learning_rate`. Adam by default.
         ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
@@ -145,7 +154,7 @@ def train(
     ):
         device = parameters[0].device
         generator = torch.Generator(device).manual_seed(seed)
-        optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+        method = optimizer(parameters, lr=learning_rate)
         settings = run_settings(
             parameters,
             accelerator,
@@ -154,12 +163,13 @@ def train(
             learning_rate=learning_rate,
             time_sampler=time_sampler,
             loss=loss,
+            optimizer=optimizer,
             ema_decay=ema_decay,
             seed=seed,
         )
         probe = Probe(velocity, coupling, loss, time_sampler) if checkpoint else None
         saved = SavedRun(
-            checkpoint, settings, optimizer, average, generator, accelerator, velocity, probe
+            checkpoint, settings, method, average, generator, accelerator, velocity, probe
         )
         losses = saved.restore()
         shown = progress and (accelerator is None or accelerator.is_main_process)
@@ -167,14 +177,14 @@ def train(
             # Every process draws the whole batch, so the run does not depend on their number.
             pairs = coupling.sample(batch_size, generator=generator, device=device)
             t = time_sampler(batch_size, generator=generator, device=device)
-            optimizer.zero_grad()
+            method.zero_grad()
             value = add_gradient(model, loss, pairs, t, accelerator)
             if not math.isfinite(value):
                 raise _not_finite(f"the loss became {value} in step {step}", learning_rate)
             if step > 0:
                 average.update()  # weights enter once they have given a finite loss
-            optimizer.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
-            optimizer.step()
+            method.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
+            method.step()
             losses.append(value)
             saved.save_when_due(losses)
             if callback is not None:
