@@ -93,7 +93,6 @@ from rfteach._measures.frechet import (
 )
 from rfteach._networks.autoencoder import ImageAutoencoder as ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier as ImageClassifier
-from rfteach._networks.diffusers_unet import DiffusersUNetVelocity as DiffusersUNetVelocity
 from rfteach._networks.mlp import VelocityMLP as VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity as MMDiTVelocity
 from rfteach._networks.unet import UNetVelocity as UNetVelocity

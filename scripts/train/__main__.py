@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from scripts.train import captions, classifier, digits, fashion, latents, plane, transfer
+from scripts.train import captions, classifier, digits, fashion, images, latents, plane, transfer
 from scripts.train.job import Job
 
 JOBS = {
@@ -21,6 +21,7 @@ JOBS = {
     "digits": digits,
     "classifier": classifier,
     "fashion": fashion,
+    "images": images,
     "transfer": transfer,
     "captions": captions,
     "latents": latents,

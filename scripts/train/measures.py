@@ -111,3 +111,8 @@ def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Calla
         }
         for name, counts in steps.items()
     }
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Return images as whole numbers from 0 to 255."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -2,12 +2,13 @@ import pytest
 import torch
 
 import rfteach as rf
+from rfteach._networks.diffusers_unet import DiffusersUNetVelocity
 
 
 @pytest.fixture(scope="module")
 def labeled():
     torch.manual_seed(0)
-    return rf.DiffusersUNetVelocity(8, (8, 16), classes=3)
+    return DiffusersUNetVelocity(8, (8, 16), classes=3)
 
 
 def given_inputs(n=4, size=8):
@@ -41,7 +42,7 @@ def test_the_solver_takes_it_with_its_labels_bound(labeled):
 def test_the_times_in_between_are_told_apart():
     """Times in [0, 1] reach the sines as 0 to 1000: else they would hardly turn."""
     torch.manual_seed(0)
-    velocity = rf.DiffusersUNetVelocity(8, (8,))
+    velocity = DiffusersUNetVelocity(8, (8,))
     seen = []
     velocity.net.time_embedding.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     x, _ = given_inputs(2)
@@ -50,20 +51,20 @@ def test_the_times_in_between_are_told_apart():
 
 
 def test_the_published_size_is_within_two_million():
-    velocity = rf.DiffusersUNetVelocity(28, (32, 64, 96), classes=10)
+    velocity = DiffusersUNetVelocity(28, (32, 64, 96), classes=10)
     assert 1.5e6 < sum(p.numel() for p in velocity.parameters()) < 2e6
 
 
 @pytest.mark.parametrize("size, channels", [(28, (8, 8, 8, 8)), (7, (8, 8))])
 def test_a_size_that_cannot_be_halved(size, channels):
     with pytest.raises(ValueError, match=f"size = {size} cannot be halved"):
-        rf.DiffusersUNetVelocity(size, channels)
+        DiffusersUNetVelocity(size, channels)
 
 
 @pytest.mark.parametrize("channels", [(), (12,), (4, 8)])
 def test_channels_come_in_groups_of_eight(channels):
     with pytest.raises(ValueError, match="multiple of 8"):
-        rf.DiffusersUNetVelocity(8, channels)
+        DiffusersUNetVelocity(8, channels)
 
 
 def test_labels_are_needed_or_not_wanted(labeled):
@@ -71,7 +72,7 @@ def test_labels_are_needed_or_not_wanted(labeled):
     with pytest.raises(ValueError, match="labels from 0 to 2"):
         labeled(x, t)
     with pytest.raises(ValueError, match="no labels"):
-        rf.DiffusersUNetVelocity(8, (8,))(x, t, torch.zeros(4).long())
+        DiffusersUNetVelocity(8, (8,))(x, t, torch.zeros(4).long())
     with pytest.raises(IndexError):
         labeled(x, t, torch.tensor([0, 1, 2, 3]))
 
