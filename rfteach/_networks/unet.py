@@ -30,9 +30,9 @@ def time_features(t: Float[Tensor, " batch"]) -> Float[Tensor, "batch features"]
 class ChannelNorm(nn.LayerNorm):
     """A layer normalization over the channels of each pixel."""
 
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Return images whose pixels have mean 0 and variance 1 over the channels, rescaled."""
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
 
 
 class ResidualBlock(nn.Module):
@@ -186,13 +186,13 @@ class UNetVelocity(nn.Module):
         for level, blocks in enumerate(self.down):
             if level:
                 h = self.shrink[level - 1](h)
-            for block in blocks:
+            for block in cast(nn.ModuleList, blocks):
                 h = block(h, told)
             seen.append(h)
         h = self.attention(h)
         for level in reversed(range(len(self.channels))):
             h = torch.cat([h, seen[level]], dim=1)
-            for block in self.up[level]:
+            for block in cast(nn.ModuleList, self.up[level]):
                 h = block(h, told)
             if level:
                 h = self.grow[level - 1](h)

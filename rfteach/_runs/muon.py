@@ -55,16 +55,16 @@ class Muon(torch.optim.Optimizer):
         """Change all weights that have a gradient."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is None:
+                gradient = parameter.grad
+                if gradient is None:
                     continue
-                matrix = parameter.grad.flatten(1) if parameter.ndim > 1 else None
-                if matrix is not None and min(matrix.shape) >= SMALLEST:
-                    self._turn(parameter, group["lr"])
+                if parameter.ndim > 1 and min(gradient.flatten(1).shape) >= SMALLEST:
+                    self._turn(parameter, gradient, group["lr"])
                 else:
-                    self._adam(parameter, group["lr"] / 2)
+                    self._adam(parameter, gradient, group["lr"] / 2)
 
-    def _turn(self, parameter: Tensor, lr: float) -> None:
-        state, gradient = self.state[parameter], parameter.grad
+    def _turn(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
+        state = self.state[parameter]
         if not state:
             state["momentum"] = torch.zeros_like(parameter)
         momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
@@ -73,8 +73,8 @@ class Muon(torch.optim.Optimizer):
         change = turned(matrix) * max(1, rows / columns) ** 0.5
         parameter.sub_(change.view_as(parameter), alpha=lr)
 
-    def _adam(self, parameter: Tensor, lr: float) -> None:
-        state, gradient = self.state[parameter], parameter.grad
+    def _adam(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
+        state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros(())
             state["mean"] = torch.zeros_like(parameter)
