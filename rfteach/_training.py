@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_seed, check_trainable
+from rfteach._checks import check_count, check_coupling, check_seed, check_trainable
 from rfteach._couplings import Coupling
 from rfteach._losses import Loss, velocity_matching_loss
 from rfteach._runs.average import Average
@@ -143,6 +143,7 @@ def train(
     _check_settings(steps, batch_size, learning_rate, ema_decay)
     check_seed(seed)
     check_trainable(velocity)
+    check_coupling(coupling)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     started = time.perf_counter()
     with (
@@ -216,8 +217,9 @@ def _not_finite(what: str, learning_rate: float) -> NonFiniteLossError:
 def _check_settings(steps: int, batch_size: int, learning_rate: float, ema_decay: float) -> None:
     check_count("steps", steps)
     check_count("batch_size", batch_size)
-    if not isinstance(learning_rate, (int, float)):
-        raise TypeError(f"learning_rate = {learning_rate!r}, but it must be a number; pass a float")
+    for name, value in (("learning_rate", learning_rate), ("ema_decay", ema_decay)):
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"{name} = {value!r}, but it must be a number; pass a float")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate = {learning_rate}, but it must be positive and finite")
     if not 0 <= ema_decay < 1:
