@@ -90,7 +90,7 @@ def test_the_classifier_is_what_its_manifest_says(tmp_path, monkeypatch):
     facts = rf.weights_manifest("classifier")["classifier"]
     assert facts["accuracy"] == pytest.approx(right, abs=1e-4)
     made = rf.feature_moments(rf.features_of(images, classifier))
-    torch.testing.assert_close(made.mean, real.mean, atol=1e-5, rtol=1e-5)
+    assert (made.mean - real.mean).norm() < 1e-5 * real.mean.norm()  # to single precision
 
 
 @pytest.mark.slow
