@@ -1,6 +1,6 @@
 """How fast the networks of chapter 9 train, and what share of the device that is.
 
-    python -m benchmarks.images [--batch 512] [--channels 32 64 96]
+    python -m benchmarks.images [--batch 512] [--channels 64 128]
 
 Prints images a second for a training step (forward, backward, optimizer) as a table: in single
 precision and in bf16, eager and compiled. On a GPU compiled is with CUDA graphs; on a CPU it takes
@@ -46,7 +46,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=512 if GPU else 64)
-    parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 96])
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--repeats", type=int, default=50 if GPU else 5)
     parser.add_argument("--compiled", action=argparse.BooleanOptionalAction, default=GPU)
     options = parser.parse_args()

@@ -25,7 +25,7 @@ def main() -> None:
     gpu = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--batch", type=int, default=512 if gpu else 64)
-    parser.add_argument("--channels", type=int, nargs="+", default=[32, 64, 96])
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128])
     parser.add_argument("--steps", type=int, default=100 if gpu else 10)
     options = parser.parse_args()
     torch.backends.cudnn.allow_tf32 = False  # single precision is just that

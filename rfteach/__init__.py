@@ -125,6 +125,7 @@ from rfteach._reflow import (
     reflow as reflow,
 )
 from rfteach._runs.costs import ReflowCost as ReflowCost, count_operations as count_operations
+from rfteach._runs.muon import Muon as Muon
 from rfteach._runs.tensors import CheckpointError as CheckpointError
 from rfteach._shards import (
     ShardedCoupling as ShardedCoupling,

@@ -6,6 +6,15 @@ import torch
 from torch import Tensor, nn
 
 
+def check_tensor(name: str, values: Tensor) -> None:
+    """Raise unless `values` is a tensor."""
+    if not isinstance(values, Tensor):
+        raise TypeError(
+            f"{name} must be a torch.Tensor, not {type(values).__name__}; convert it with "
+            f"torch.as_tensor({name})"
+        )
+
+
 def check_real(name: str, values: Tensor) -> None:
     """Raise unless `values` is a floating-point tensor."""
     if not isinstance(values, Tensor):
@@ -70,6 +79,8 @@ def check_pair(x0: Tensor, x1: Tensor) -> None:
 
 def check_condition(condition: Tensor | None, points: Tensor) -> None:
     """Raise unless the condition is None or has a row for each of the points."""
+    if condition is not None:
+        check_tensor("condition", condition)
     if condition is not None and condition.shape[:1] != points.shape[:1]:
         raise ValueError(
             f"the condition has shape {tuple(condition.shape)}, but {len(points)} points need one "
@@ -146,6 +157,21 @@ def check_distribution(name: str, source: object) -> None:
         raise TypeError(
             f"the {name} is of type {type(source).__name__}, which is no distribution; "
             f"wrap a tensor of points in Empirical(points)"
+        )
+
+
+def check_coupling(coupling: object) -> None:
+    """Raise unless pairs can be drawn from `coupling`."""
+    if isinstance(coupling, type) or not hasattr(coupling, "sample"):
+        raise TypeError(
+            f"the coupling is {coupling if isinstance(coupling, type) else type(coupling)}, from "
+            f"which no pairs can be drawn; pass IndependentCoupling(source, target), or "
+            f"PairedCoupling(x0, x1) for two tensors of points"
+        )
+    if hasattr(coupling, "event_shape"):
+        raise TypeError(
+            f"the coupling is of type {type(coupling).__name__}, a distribution, which gives no "
+            f"pairs; pass IndependentCoupling(Gaussian(2), target)"
         )
 
 

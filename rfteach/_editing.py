@@ -47,7 +47,7 @@ def invert(
     def backward(x: Tensor, s: Tensor) -> Tensor:
         return -velocity(x, 1 - s)
 
-    path = solver(backward, x1, steps=steps if isinstance(steps, int) else 1 - steps.flip(0))
+    path = solver(backward, x1, steps=1 - steps.flip(0) if isinstance(steps, Tensor) else steps)
     return Trajectory(1 - path.times.flip(0), path.states.flip(0), path.evaluations, path.complete)
 
 

@@ -9,7 +9,13 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor, nn
 
-from rfteach._checks import check_conditions, check_count, check_distribution, check_trainable
+from rfteach._checks import (
+    check_conditions,
+    check_count,
+    check_distribution,
+    check_seed,
+    check_trainable,
+)
 from rfteach._couplings import PairedCoupling
 from rfteach._distributions import Distribution
 from rfteach._runs.progress import progress_bar
@@ -134,6 +140,7 @@ def reflow(
         ArithmeticError: a flow or a loss became NaN or infinite.
     """
     check_count("rounds", rounds)
+    check_seed(seed)
     check_trainable(velocity)
     if rounds > 1 and training.get("checkpoint") is not None:
         raise ValueError(

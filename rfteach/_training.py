@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_seed, check_trainable
+from rfteach._checks import check_count, check_coupling, check_seed, check_trainable
 from rfteach._couplings import Coupling
 from rfteach._losses import Loss, velocity_matching_loss
 from rfteach._runs.average import Average
@@ -29,6 +29,11 @@ from rfteach._times import TimeSampler, stratified_times
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
+
+
+def adam(parameters: list[nn.Parameter], *, lr: float) -> torch.optim.Optimizer:
+    """Return Adam (Kingma and Ba 2015), in the quickest of PyTorch's ways to compute it."""
+    return torch.optim.Adam(parameters, lr=lr, fused=True)
 
 
 class NonFiniteLossError(ArithmeticError):
@@ -73,6 +78,7 @@ def train(
     learning_rate: float = 5e-3,
     time_sampler: TimeSampler = stratified_times,
     loss: Loss = velocity_matching_loss,
+    optimizer: Callable[..., torch.optim.Optimizer] = adam,
     ema_decay: float = 0.998,
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -83,8 +89,9 @@ def train(
 ) -> TrainingRun:
     """Fit `velocity` to a coupling, in place, by least squares (Liu et al. 2022, equation 1).
 
-    Adam, with a learning rate that warms up and then falls to 0. When the call returns, is
-    interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the weights so far.
+    By default with Adam, and with a learning rate that warms up and then falls to 0. When the call
+    returns, is interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the
+    weights so far.
     On a CPU a small network is trained on one thread, which is fastest; PyTorch's setting is put
     back afterward.
 
@@ -99,6 +106,8 @@ def train(
         time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
         loss: `velocity_matching_loss`, `pseudo_huber_loss` or your own
             `loss(velocity, x0, x1, t)`, a mean over the pairs.
+        optimizer: `rfteach.Muon`, or one of PyTorch's such as `torch.optim.SGD`; called with the
+            weights and `lr=learning_rate`. Adam by default.
         ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
@@ -134,6 +143,7 @@ def train(
     _check_settings(steps, batch_size, learning_rate, ema_decay)
     check_seed(seed)
     check_trainable(velocity)
+    check_coupling(coupling)
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     started = time.perf_counter()
     with (
@@ -145,7 +155,7 @@ def train(
     ):
         device = parameters[0].device
         generator = torch.Generator(device).manual_seed(seed)
-        optimizer = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
+        method = optimizer(parameters, lr=learning_rate)
         settings = run_settings(
             parameters,
             accelerator,
@@ -154,12 +164,13 @@ def train(
             learning_rate=learning_rate,
             time_sampler=time_sampler,
             loss=loss,
+            optimizer=optimizer,
             ema_decay=ema_decay,
             seed=seed,
         )
         probe = Probe(velocity, coupling, loss, time_sampler) if checkpoint else None
         saved = SavedRun(
-            checkpoint, settings, optimizer, average, generator, accelerator, velocity, probe
+            checkpoint, settings, method, average, generator, accelerator, velocity, probe
         )
         losses = saved.restore()
         shown = progress and (accelerator is None or accelerator.is_main_process)
@@ -167,14 +178,14 @@ def train(
             # Every process draws the whole batch, so the run does not depend on their number.
             pairs = coupling.sample(batch_size, generator=generator, device=device)
             t = time_sampler(batch_size, generator=generator, device=device)
-            optimizer.zero_grad()
+            method.zero_grad()
             value = add_gradient(model, loss, pairs, t, accelerator)
             if not math.isfinite(value):
                 raise _not_finite(f"the loss became {value} in step {step}", learning_rate)
             if step > 0:
                 average.update()  # weights enter once they have given a finite loss
-            optimizer.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
-            optimizer.step()
+            method.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
+            method.step()
             losses.append(value)
             saved.save_when_due(losses)
             if callback is not None:
@@ -206,8 +217,9 @@ def _not_finite(what: str, learning_rate: float) -> NonFiniteLossError:
 def _check_settings(steps: int, batch_size: int, learning_rate: float, ema_decay: float) -> None:
     check_count("steps", steps)
     check_count("batch_size", batch_size)
-    if not isinstance(learning_rate, (int, float)):
-        raise TypeError(f"learning_rate = {learning_rate!r}, but it must be a number; pass a float")
+    for name, value in (("learning_rate", learning_rate), ("ema_decay", ema_decay)):
+        if not isinstance(value, (int, float)):
+            raise TypeError(f"{name} = {value!r}, but it must be a number; pass a float")
     if not (math.isfinite(learning_rate) and learning_rate > 0):
         raise ValueError(f"learning_rate = {learning_rate}, but it must be positive and finite")
     if not 0 <= ema_decay < 1:

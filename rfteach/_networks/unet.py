@@ -1,74 +1,199 @@
-"""The network for images: a small U-Net of the library diffusers, in this book's convention."""
+"""The network for images: a small U-Net, written to be read from top to bottom."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rfteach._checks import check_count, check_labels
-from rfteach._optional import optional
+
+HEAD = 32  # numbers in a vector that attention compares
+PATCH = 2  # the first step folds patches of 2 x 2 pixels into channels
+FREQUENCIES = 32  # of the sines that encode a time
+
+
+def time_features(t: Float[Tensor, " batch"]) -> Float[Tensor, "batch features"]:
+    """Encode times in [0, 1] by sines and cosines, as transformers encode positions.
+
+    The slowest turns by one radian from t = 0 to 1, the fastest by 1000.
+    """
+    rates = torch.logspace(0, 3, FREQUENCIES, device=t.device, dtype=t.dtype)
+    angles = t[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """A layer normalization over the channels of each pixel."""
+
+    def forward(self, input: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Return images whose pixels have mean 0 and variance 1 over the channels, rescaled."""
+        return super().forward(input.movedim(1, -1)).movedim(-1, 1)
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions, and what they find is added to what came in.
+
+    Between them the time and the label speak: they scale and shift each channel.
+
+    Args:
+        inputs: channels of what comes in.
+        channels: of what goes out.
+        told: numbers in the vector that encodes time and label.
+    """
+
+    def __init__(self, inputs: int, channels: int, told: int):
+        super().__init__()
+        self.first = nn.Sequential(
+            ChannelNorm(inputs), nn.SiLU(), nn.Conv2d(inputs, channels, 3, padding=1)
+        )
+        self.norm = ChannelNorm(channels)
+        self.speak = nn.Linear(told, 2 * channels)
+        self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
+        self.skip = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
+        nn.init.zeros_(cast(Tensor, self.second[1].weight))  # at first the block changes nothing
+
+    def forward(
+        self, x: Float[Tensor, "b inputs h w"], told: Float[Tensor, "b told"]
+    ) -> Float[Tensor, "b channels h w"]:
+        """Return what came in and what was found."""
+        scale, shift = self.speak(told)[:, :, None, None].chunk(2, dim=1)
+        found = self.norm(self.first(x)) * (1 + scale) + shift
+        return self.skip(x) + self.second(found)
+
+
+class Attention(nn.Module):
+    """Every pixel looks at every other one (Vaswani et al. 2017), and what it finds is added."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.heads = channels // HEAD
+        self.norm = ChannelNorm(channels)
+        self.ask = nn.Conv2d(channels, 3 * channels, 1)
+        self.answer = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.answer.weight)
+
+    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        """Return what came in and what was found."""
+        b, c, h, w = x.shape
+        query, key, value = (
+            part.reshape(b, self.heads, HEAD, h * w).transpose(2, 3)
+            for part in self.ask(self.norm(x)).chunk(3, dim=1)
+        )
+        found = F.scaled_dot_product_attention(query, key, value)
+        return x + self.answer(found.transpose(2, 3).reshape(b, c, h, w))
 
 
 class UNetVelocity(nn.Module):
-    """A velocity v(x, t) for gray images: diffusers' UNet2DModel, which is told the time.
+    """A velocity v(x, t) for images: a U-Net (Ronneberger et al. 2015) that is told the time.
 
+    On the way down, blocks look at the image at ever lower resolutions; at the lowest, all pixels
+    look at each other. On the way up, each resolution sees what it had on the way down once more.
     With `classes`, it is also told the label of each image, and the flow is class-conditional.
 
     Args:
         size: height and width of the images in pixels.
-        channels: features at each resolution, from the finest down; each next one has half the
-            height and width.
+        channels: features at each resolution, from the finest down, multiples of 32. The finest
+            has half the height and width of the image, and each next one half of those.
         classes: number of labels, or None for a flow that knows of none.
+        colors: 1 for gray images, 3 for color.
+        depth: blocks at each resolution, on the way down and again on the way up.
 
     Raises:
-        ValueError: the size cannot be halved that often, or a number is below 1 or not a multiple
-            of 8, the number of groups of the normalization.
-        ImportError: diffusers is not installed.
+        ValueError: the size cannot be halved that often, a number is below 1, or the channels are
+            no multiples of 32.
     """
 
-    def __init__(self, size: int, channels: Sequence[int], classes: int | None = None):
+    def __init__(
+        self,
+        size: int,
+        channels: Sequence[int],
+        classes: int | None = None,
+        *,
+        colors: int = 1,
+        depth: int = 1,
+    ):
         super().__init__()
-        check_count("size", size)
-        if not channels or any(c < 8 or c % 8 for c in channels):
-            raise ValueError(f"channels = {tuple(channels)}, but each must be a multiple of 8")
-        smallest = 2 ** (len(channels) - 1)
+        for name, value in (("size", size), ("colors", colors), ("depth", depth)):
+            check_count(name, value)
+        if classes is not None:
+            check_count("classes", classes)
+        if not channels or any(c < HEAD or c % HEAD for c in channels):
+            raise ValueError(f"channels = {tuple(channels)}, but each must be a multiple of {HEAD}")
+        smallest = PATCH * 2 ** (len(channels) - 1)
         if size % smallest:
             raise ValueError(
-                f"size = {size} cannot be halved {len(channels) - 1} times; pass fewer channels "
-                f"or a multiple of {smallest}"
+                f"size = {size} cannot be halved {len(channels)} times; pass fewer channels or a "
+                f"multiple of {smallest}"
             )
         self.size, self.channels, self.classes = size, tuple(channels), classes
-        self.net = optional("diffusers").UNet2DModel(
-            sample_size=size,
-            in_channels=1,
-            out_channels=1,
-            block_out_channels=self.channels,
-            layers_per_block=1,
-            norm_num_groups=8,
-            down_block_types=("DownBlock2D",) * len(channels),
-            up_block_types=("UpBlock2D",) * len(channels),
-            num_class_embeds=classes,
+        self.colors, self.depth = colors, depth
+        told = 4 * channels[0]
+        self.time = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES, told), nn.SiLU(), nn.Linear(told, told)
+        )
+        self.label = None if classes is None else nn.Embedding(classes, told)
+        pixels = colors * PATCH**2
+        self.enter = nn.Sequential(
+            nn.PixelUnshuffle(PATCH), nn.Conv2d(pixels, channels[0], 3, padding=1)
+        )
+
+        def blocks(inputs: int, channels: int) -> nn.ModuleList:
+            return nn.ModuleList(
+                ResidualBlock(channels if k else inputs, channels, told) for k in range(depth)
+            )
+
+        steps = list(zip(channels[:-1], channels[1:], strict=True))  # from one resolution to next
+        self.down = nn.ModuleList(blocks(c, c) for c in channels)
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in steps)
+        self.attention = Attention(channels[-1])
+        self.up = nn.ModuleList(blocks(2 * c, c) for c in channels)
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
+        last = nn.Conv2d(channels[0], pixels, 3, padding=1)
+        nn.init.zeros_(last.weight)
+        self.leave = nn.Sequential(
+            ChannelNorm(channels[0]), nn.SiLU(), last, nn.PixelShuffle(PATCH)
         )
 
     def forward(
         self,
-        x: Float[Tensor, "batch 1 size size"],
+        x: Float[Tensor, "batch colors size size"],
         t: Float[Tensor, " batch"],
         condition: Int[Tensor, " batch"] | None = None,
-    ) -> Float[Tensor, "batch 1 size size"]:
+    ) -> Float[Tensor, "batch colors size size"]:
         """Return the velocity of the images `x` at the times `t`, given their labels.
 
         Raises:
             ValueError: a shape is not as above, or labels are missing or not wanted.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
-        if x.shape[1:] != (1, self.size, self.size) or t.shape != x.shape[:1]:
+        if x.shape[1:] != (self.colors, self.size, self.size) or t.shape != x.shape[:1]:
             raise ValueError(
-                f"this network takes x of shape (batch, 1, {self.size}, {self.size}) and t of "
-                f"shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
+                f"this network takes x of shape (batch, {self.colors}, {self.size}, {self.size}) "
+                f"and t of shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
             )
         check_labels(condition, self.classes)
-        # diffusers encodes times by sines of periods that suit DDPM's 0 to 1000.
-        return self.net(x, 1000 * t, class_labels=condition).sample
+        told = self.time(time_features(t))
+        if self.label is not None:
+            told = told + self.label(condition)
+        told = F.silu(told)
+
+        h, seen = self.enter(x), []
+        for level, blocks in enumerate(self.down):
+            if level:
+                h = self.shrink[level - 1](h)
+            for block in cast(nn.ModuleList, blocks):
+                h = block(h, told)
+            seen.append(h)
+        h = self.attention(h)
+        for level in reversed(range(len(self.channels))):
+            h = torch.cat([h, seen[level]], dim=1)
+            for block in cast(nn.ModuleList, self.up[level]):
+                h = block(h, told)
+            if level:
+                h = self.grow[level - 1](h)
+        return self.leave(h)

@@ -1,9 +1,9 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie six manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie seven manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
-`python -m scripts.train plane`), and likewise those of `digits`, `fashion`, `transfer`, `captions`
-and `latents`.
+`python -m scripts.train plane`), and likewise those of `digits`, `classifier`, `fashion`,
+`transfer`, `captions` and `latents`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from rfteach._measures.frechet import FeatureMoments
 from rfteach._networks.autoencoder import ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier
+from rfteach._networks.diffusers_unet import DiffusersUNetVelocity
 from rfteach._networks.mlp import VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity
 from rfteach._networks.unet import UNetVelocity
@@ -27,16 +28,17 @@ from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
-MANIFESTS = ("plane", "digits", "fashion", "transfer", "captions", "latents")
+MANIFESTS = ("plane", "digits", "classifier", "fashion", "transfer", "captions", "latents")
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
+    "DiffusersUNetVelocity": DiffusersUNetVelocity,
     "UNetVelocity": UNetVelocity,
     "MMDiTVelocity": MMDiTVelocity,
 }
 
 
 def weights_manifest(
-    name: Literal["plane", "digits", "fashion", "transfer", "captions", "latents"],
+    name: Literal["plane", "digits", "classifier", "fashion", "transfer", "captions", "latents"],
 ) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
@@ -70,7 +72,7 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     """
     entries = {}
     for name in MANIFESTS:
-        entries |= weights_manifest(name)["data"]
+        entries |= weights_manifest(name).get("data", {})
     if data not in entries:
         names = ", ".join(f'"{name}"' for name in entries)
         raise ValueError(f"data = {data!r}, but there are weights for {names} only")
@@ -94,7 +96,7 @@ def fashion_classifier() -> tuple[ImageClassifier, FeatureMoments]:
     Raises:
         CheckpointError: the file is damaged.
     """
-    tensors = _read(weights_manifest("fashion")["classifier"])
+    tensors = _read(weights_manifest("classifier")["classifier"])
     classifier = ImageClassifier()
     classifier.load_state_dict(_under("classifier", tensors))
     moments = _under("moments", tensors)

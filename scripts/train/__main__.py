@@ -13,13 +13,15 @@ from pathlib import Path
 
 import torch
 
-from scripts.train import captions, digits, fashion, latents, plane, transfer
+from scripts.train import captions, classifier, digits, fashion, images, latents, plane, transfer
 from scripts.train.job import Job
 
 JOBS = {
     "plane": plane,
     "digits": digits,
+    "classifier": classifier,
     "fashion": fashion,
+    "images": images,
     "transfer": transfer,
     "captions": captions,
     "latents": latents,

@@ -183,8 +183,7 @@ def make_accelerator() -> Accelerator:
 def fresh(network: Callable[..., nn.Module], *shape, seed: int = SEED, **settings) -> nn.Module:
     """Return a network on the device, with the same weights in each call."""
     torch.manual_seed(seed)
-    layout = torch.channels_last if DEVICE == "cuda" else torch.contiguous_format
-    return network(*shape, **settings).to(DEVICE, memory_format=layout)
+    return network(*shape, **settings).to(DEVICE, memory_format=torch.channels_last)
 
 
 def device_name() -> str:

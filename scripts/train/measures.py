@@ -18,6 +18,16 @@ def start_noise(count: int, k: int = 0) -> Tensor:
     return NOISE.sample(count, generator=torch.Generator().manual_seed(1000 + k), device=DEVICE)
 
 
+def fashion_data(job: Job) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return images and labels of Fashion-MNIST on the device: for training, and for the test."""
+    if job.smoke:
+        data = [tensor[:200] for tensor in rf.fashion("sample")] * 2
+    else:
+        data = [*rf.fashion("train"), *rf.fashion("test")]
+    images, labels, test_images, test_labels = (tensor.to(DEVICE) for tensor in data)
+    return images, labels, test_images, test_labels
+
+
 def in_bf16(velocity: Callable) -> Callable:
     """Return the velocity as sampling calls it: in bf16, with the result in single precision."""
 
@@ -101,3 +111,8 @@ def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Calla
         }
         for name, counts in steps.items()
     }
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Return images as whole numbers from 0 to 255."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -21,7 +21,14 @@ import rfteach as rf
 from rfteach import transfer_metrics
 from rfteach._runs.tensors import fingerprint
 from scripts.train.job import DEVICE, Job, fresh
-from scripts.train.measures import accuracy, by_steps, generate, in_bf16, shipped_classifier
+from scripts.train.measures import (
+    accuracy,
+    by_steps,
+    generate,
+    in_bf16,
+    shipped_classifier,
+    to_bytes,
+)
 
 SNEAKER, BOOT = (rf.FASHION_CLASSES.index(name) for name in ("sneaker", "ankle boot"))
 LEAST = 20  # images in a folder
@@ -89,7 +96,7 @@ def own_data(job: Job) -> Data:
 def train_flows(job: Job, data: Data, classifier) -> dict:
     """Train the flows, or load what is trained already; no feature loss without a classifier."""
     preset = job.preset
-    fit = partial(job.fit, **preset.training)
+    fit = partial(job.fit, optimizer=rf.Muon, **preset.training)
     network = partial(fresh, rf.UNetVelocity, data.source.shape[-1], preset.channels)
     coupling = rf.IndependentCoupling(rf.Empirical(data.source), rf.Empirical(data.target))
     flows = {"1-RF": fit("1-RF", network(), coupling, **preset.first)}
@@ -156,11 +163,6 @@ def references(data: Data, classifier) -> dict[str, float]:
         others = data.target[: len(data.test_target)]
         facts["FID"] = rf.feature_fid(others, data.test_target, classifier)
     return facts
-
-
-def to_bytes(images: Tensor) -> Tensor:
-    """Return images as whole numbers from 0 to 255."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
 def draw(path: Path, inputs: Tensor, outputs: list[Tensor]) -> None:

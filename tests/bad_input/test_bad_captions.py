@@ -58,6 +58,13 @@ def test_guidance_needs_a_row_of_both_for_each_point(says):
     labels = torch.zeros(3, dtype=torch.long)
     with says(ValueError, "(3,)", "(2,)", "zeros_like"):
         rf.guided(lambda x, t, condition: x, labels, labels[:2], scale=2)
+    with says(TypeError, "condition must be a torch.Tensor, not list"):
+        rf.guided(lambda x, t, condition: x, [1, 2, 3], labels, scale=2)
+    with says(TypeError, "nothing must be a torch.Tensor, not NoneType"):
+        rf.guided(lambda x, t, condition: x, labels, None, scale=2)
+    for scale in (float("nan"), float("inf")):
+        with says(ValueError, f"scale = {scale}"):
+            rf.guided(lambda x, t, condition: x, labels, labels, scale=scale)
     with pytest.raises(ValueError, match=r"interval = \(0.6, 0.2\).*start < stop"):
         rf.guided(lambda x, t, condition: x, labels, labels, scale=2, interval=(0.6, 0.2))
     velocity = rf.guided(lambda x, t, condition: x, labels, labels, scale=2)

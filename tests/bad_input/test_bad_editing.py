@@ -23,6 +23,12 @@ def test_no_steps_or_sweeps_to_undo(says, name, count):
         rf.invert_euler(still, X, **{name: count})
 
 
+@pytest.mark.parametrize("steps", [None, 1.5, "four", [0, 1]])
+def test_steps_that_are_no_number_of_steps(says, steps):
+    with says(TypeError, "steps"):
+        rf.invert(still, X, steps=steps)
+
+
 @pytest.mark.parametrize("undo", [rf.invert, rf.invert_euler])
 def test_points_that_are_not_numbers(says, undo):
     with says(ValueError, "x1", "NaN"):

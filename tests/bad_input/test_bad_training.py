@@ -53,12 +53,31 @@ def test_learning_rate(bad, coupling, says):
         rf.train(network(), coupling, learning_rate=bad)
 
 
+@pytest.mark.parametrize(
+    "wrong, text",
+    [
+        (torch.zeros(4, 2), "PairedCoupling(x0, x1)"),
+        (rf.IndependentCoupling, "IndependentCoupling(source, target)"),
+        (rf.Moons(), "a distribution, which gives no pairs"),
+    ],
+)
+def test_what_is_no_coupling(wrong, text, says):
+    with says(TypeError, "the coupling is", text):
+        rf.train(network(), wrong)
+    with says(TypeError, "the coupling is", text):
+        rf.distill(network(), wrong)
+
+
 def test_what_is_no_number_or_no_seed(coupling, says):
     with says(TypeError, "learning_rate = tensor", "pass a float"):
         rf.train(network(), coupling, learning_rate=torch.tensor(1e-3))
+    with says(TypeError, "ema_decay = "):
+        rf.train(network(), coupling, ema_decay=torch.tensor([0.9, 0.9]))
     for bad in (None, 1.5, -1, True):
         with says(TypeError, f"seed = {bad}", "an integer from 0"):
             rf.train(network(), coupling, seed=bad)
+        with says(TypeError, "seed = "):
+            rf.reflow(network(), rf.Gaussian(2), seed=bad)
 
 
 @pytest.mark.parametrize("bits", [torch.float16, torch.bfloat16])

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 import rfteach as rf
 from scripts.train import captions, job as shared, transfer
-from scripts.train.__main__ import JOBS, TABLES, choose, main, make_parser
+from scripts.train.__main__ import TABLES, choose, main, make_parser
 from scripts.train.job import Job
 
 PRETRAINED = sys.modules["rfteach._shipped.pretrained"]
@@ -46,7 +46,7 @@ def one_thread():
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("name", JOBS)
+@pytest.mark.parametrize("name", FLOWS)
 def test_a_job_trains_resumes_after_a_lost_stage_and_gives_the_same_bytes(
     name, tmp_path, monkeypatch, capsys
 ):
@@ -78,11 +78,19 @@ def test_a_job_trains_resumes_after_a_lost_stage_and_gives_the_same_bytes(
     monkeypatch.setattr(PRETRAINED, "MANIFESTS", (name,))
     for data in record["data"]:
         assert list(rf.pretrained(data)) == FLOWS[name]
-    if name == "fashion":
-        classifier, real = rf.fashion_classifier()
-        images, labels = rf.fashion()
-        right = classifier(images[:200]).argmax(dim=1) == labels[:200]
-        assert record["classifier"]["accuracy"] == pytest.approx(right.double().mean().item())
+
+
+@pytest.mark.slow
+def test_the_classifier_is_what_its_manifest_says(tmp_path, monkeypatch):
+    main(["classifier", "--preset", "smoke", "--output", str(tmp_path)])
+    monkeypatch.setattr(PRETRAINED, "WEIGHTS_FOLDER", tmp_path)
+    classifier, real = rf.fashion_classifier()
+    images, labels = (rows[:200] for rows in rf.fashion())
+    right = (classifier(images).argmax(dim=1) == labels).double().mean().item()
+    facts = rf.weights_manifest("classifier")["classifier"]
+    assert facts["accuracy"] == pytest.approx(right, abs=1e-4)
+    made = rf.feature_moments(rf.features_of(images, classifier))
+    assert (made.mean - real.mean).norm() < 1e-5 * real.mean.norm()  # to single precision
 
 
 @pytest.mark.slow
@@ -142,6 +150,17 @@ def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
         assert picture.size == (4 * 3 * 12, 4 * 3 * 12)
 
 
+@pytest.mark.slow
+def test_a_folder_gives_weights_and_a_picture_in_color(folders):
+    main(["images", "--preset", "smoke", "--folder", "cats", "--size", "8", "--output", "made"])
+    record = json.loads((folders / "made/images.json").read_text())
+    assert record["made_by"].endswith("--folder cats --size 8") and record["images"] == 48
+    entry = record["data"]["cats"]
+    assert entry["network"]["colors"] == 3 and len(entry["models"]["1-RF"]["losses"]) == 3
+    with Image.open("made/images.png") as picture:
+        assert picture.mode == "RGB" and picture.size == (16 * 8 * 4, 4 * 8 * 4)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -149,7 +168,9 @@ def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
         ("plane --preset smoke --source cats", "unrecognized arguments: --source"),
         (f"{OWN} --output made", "pass --source, --target and --output"),
         (f"{OWN} --target faces", "pass --source, --target and --output"),
-        (f"{OWN} --target few --output made", "holds 5 images, but at least 20"),
+        (f"{OWN} --target few --output made", "holds 5 images that can be read, but at least 20"),
+        ("images --preset smoke --folder cats", "pass --folder and --output"),
+        ("images --preset smoke --folder few --output made", "holds 5 images"),
         (f"{OWN} --target faces --size 13 --output made", "size = 13 cannot be halved"),
     ],
 )

@@ -48,10 +48,17 @@ def test_a_photo_stands_upright(tmp_path):
     assert (image[0, 3] == 1).all() and (image[0, :3] == -1).all()
 
 
-def test_sixteen_bits_a_pixel_are_refused(tmp_path):
-    Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(tmp_path / "a.png")
-    with pytest.raises(ValueError, match="16 bits"):
-        rf.image_folder(tmp_path, size=4)
+def test_colors_are_kept_on_demand(tmp_path):
+    pixels = np.zeros((4, 4, 3), dtype=np.uint8)
+    pixels[..., 0], pixels[:2, :, 2] = 255, 255  # red below, purple above
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    save(tmp_path, "b.png", np.full((4, 4), 255))  # a gray one among them
+    images = rf.image_folder(tmp_path, size=4, color=True)
+    assert images.shape == (2, 3, 4, 4) and images.is_contiguous()
+    red, green, blue = images[0]
+    assert (red == 1).all() and (green == -1).all()
+    assert (blue[:2] == 1).all() and (blue[2:] == -1).all()
+    assert (images[1] == 1).all()
 
 
 def test_no_folder(tmp_path):
@@ -67,21 +74,35 @@ def test_an_empty_folder(tmp_path):
 
 def test_too_few_images(tmp_path):
     save(tmp_path, "a.png", np.zeros((4, 4)))
-    with pytest.raises(ValueError, match="holds 1 images, but at least 2"):
+    with pytest.raises(ValueError, match="holds 1 images that can be read, but at least 2"):
         rf.image_folder(tmp_path, at_least=2)
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n" + bytes(40)])
-def test_a_file_that_is_no_image(tmp_path, content):
+def deep(path):
+    Image.fromarray(np.full((4, 4), 30_000, dtype=np.uint16)).save(path)
+
+
+def truncated(path):
+    save(path.parent, path.name, np.random.default_rng(0).integers(0, 255, (40, 40)))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        deep,
+        truncated,
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(b"no image"),
+        lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(40)),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_and_left_out(tmp_path, make):
     save(tmp_path, "a.png", np.zeros((4, 4)))
-    (tmp_path / "b.png").write_bytes(content)
-    with pytest.raises(ValueError, match=r"b\.png cannot be read as an image"):
-        rf.image_folder(tmp_path)
-
-
-def test_a_truncated_image(tmp_path):
-    save(tmp_path, "a.png", np.random.default_rng(0).integers(0, 255, (40, 40)))
-    content = (tmp_path / "a.png").read_bytes()
-    (tmp_path / "a.png").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ValueError, match=r"a\.png cannot be read"):
+    make(tmp_path / "b.png")
+    with pytest.warns(UserWarning, match=r"1 of 2 files .*b\.png"):
+        assert len(rf.image_folder(tmp_path)) == 1
+    (tmp_path / "a.png").unlink()
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match="holds 0 images"):
         rf.image_folder(tmp_path)

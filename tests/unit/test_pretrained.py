@@ -17,7 +17,7 @@ def test_the_manifests_list_what_is_there():
     for name in MANIFESTS:
         record = rf.weights_manifest(name)
         others = (record.get(part) for part in ("classifier", "neighbors", "autoencoders"))
-        parts = [*record["data"].values(), *others]
+        parts = [*record.get("data", {}).values(), *others]
         listed |= {part["file"] for part in parts if part and "file" in part}
     assert {path.name for path in WEIGHTS_FOLDER.iterdir()} == listed
 

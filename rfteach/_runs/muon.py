@@ -1,0 +1,89 @@
+"""Muon: an optimizer that turns the gradient of each weight matrix before it steps along it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+SMALLEST = 16  # rows and columns of a matrix whose gradient is worth turning
+MOMENTUM = 0.95
+ITERATIONS = 5
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan et al. 2024
+BETAS = (0.9, 0.95)  # of Adam, for all other weights
+
+
+def turned(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
+    """Return nearly the closest matrix whose directions are all of length 1.
+
+    Its singular vectors are those of `matrix`; its singular values lie between 0.7 and 1.2 or so,
+    however small they were. Five steps of a Newton-Schulz iteration find it with products of
+    matrices alone (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks").
+    """
+    a, b, c = COEFFICIENTS
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = matrix.mT if tall else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if tall else x
+
+
+class Muon(torch.optim.Optimizer):
+    """Muon for the weight matrices (Jordan et al. 2024), and Adam at half the rate for the rest.
+
+    A gradient has a few large directions and many small ones. Muon makes all of them equally long,
+    so that rare directions are learned, too. A convolution counts as a matrix with a row for each
+    channel that goes out. The rest are biases, scales, and matrices with fewer than 16 rows or
+    columns, such as those that read or write pixels.
+
+    PyTorch's own `torch.optim.Muon` takes matrices only, no convolutions.
+
+    Args:
+        parameters: the weights to train.
+        lr: the learning rate of the matrices, about ten times what Adam would want.
+    """
+
+    def __init__(self, parameters: Iterable[Tensor], lr: float = 1e-2):
+        super().__init__(parameters, {"lr": lr})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Change all weights that have a gradient."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                gradient = parameter.grad
+                if gradient is None:
+                    continue
+                if parameter.ndim > 1 and min(gradient.flatten(1).shape) >= SMALLEST:
+                    self._turn(parameter, gradient, group["lr"])
+                else:
+                    self._adam(parameter, gradient, group["lr"] / 2)
+
+    def _turn(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["momentum"] = torch.zeros_like(parameter)
+        momentum = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
+        matrix = gradient.lerp(momentum, MOMENTUM).flatten(1)  # as Nesterov looks ahead
+        rows, columns = matrix.shape
+        change = turned(matrix) * max(1, rows / columns) ** 0.5
+        parameter.sub_(change.view_as(parameter), alpha=lr)
+
+    def _adam(self, parameter: Tensor, gradient: Tensor, lr: float) -> None:
+        state = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["mean"] = torch.zeros_like(parameter)
+            state["square"] = torch.zeros_like(parameter)
+        state["step"] += 1
+        state["mean"].lerp_(gradient, 1 - BETAS[0])
+        state["square"].lerp_(gradient.square(), 1 - BETAS[1])
+        mean, square = (
+            state[name] / (1 - beta ** state["step"])
+            for name, beta in zip(("mean", "square"), BETAS, strict=True)
+        )
+        parameter.sub_(mean / (square.sqrt() + 1e-8), alpha=lr)

@@ -1,0 +1,98 @@
+"""A flow from noise to the images of a folder, in color: a reader's own, or the book's emoji.
+
+Photos of one kind of thing, hundreds of them, are a good start:
+
+    python -m scripts.train images --preset cpu --folder cats --size 32 --output made
+
+It writes the weights (made/images.safetensors), the manifest, and made/images.png: the first 64
+samples, none of them chosen. Each image also comes mirrored, unless you say --no-mirror.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+import rfteach as rf
+from rfteach import transfer_metrics
+from rfteach._runs.tensors import fingerprint
+from scripts.train.job import DEVICE, SEED, Job, fresh
+from scripts.train.measures import generate, in_bf16, to_bytes
+
+LEAST = 20  # images in a folder
+SHOWN = 64  # samples in the picture
+COLUMNS = 16
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add those of the images."""
+    parser.add_argument("--folder", type=Path, help="where they are")
+    parser.add_argument("--size", type=int, help="in pixels (32), a multiple of 8")
+    parser.add_argument("--no-mirror", action="store_true", default=None, help="for letters")
+
+
+def read(job: Job) -> Tensor:
+    """Return the images of the folder, or stop and say what is wrong with it."""
+    options = job.options
+    if None in (options.folder, options.output):
+        raise SystemExit("pass --folder and --output")
+    size = options.size or 32
+    try:
+        rf.UNetVelocity(size, job.preset.channels)  # refuses sizes that it cannot halve
+        images = rf.image_folder(options.folder, size=size, color=True, at_least=LEAST)
+    except (FileNotFoundError, ValueError) as error:
+        raise SystemExit(str(error)) from None
+    if not options.no_mirror:
+        images = torch.cat([images, images.flip(-1)])
+    return images.to(DEVICE)
+
+
+def draw(path: Path, images: Tensor) -> None:
+    """Draw images in rows, each pixel four times as large."""
+    from PIL import Image
+
+    rows = [torch.cat(list(row), dim=2) for row in to_bytes(images).split(COLUMNS)]
+    picture = Image.fromarray(torch.cat(rows, dim=1).permute(1, 2, 0).cpu().numpy())
+    picture.resize((4 * picture.width, 4 * picture.height), Image.NEAREST).save(path)
+
+
+def run(job: Job) -> None:
+    """Train the flow, draw with it, and measure how near its samples are to the images."""
+    images, preset = read(job), job.preset
+    job.require(images=fingerprint(images))
+    noise = rf.Gaussian(*images.shape[1:])
+    flow = job.fit(
+        "1-RF",
+        fresh(rf.UNetVelocity, images.shape[-1], preset.channels, colors=3),
+        rf.IndependentCoupling(noise, rf.Empirical(images)),
+        optimizer=rf.Muon,
+        time_sampler=rf.logit_normal_times,
+        steps=preset.steps,
+        batch_size=preset.batch_size,
+        learning_rate=preset.learning_rate,
+        ema_decay=preset.ema_decay,
+    )
+    start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(SEED), device=DEVICE)
+    made = generate(in_bf16(flow), start, steps=preset.euler)
+    draw(job.output / "images.png", made)
+
+    def nearest(some: Tensor, others: Tensor) -> float:
+        return transfer_metrics.nearest(some, others).distance.median().item()
+
+    half = len(images) // 2 if not job.options.no_mirror else len(images)
+    saved = job.save_flows("images.safetensors", {"1-RF": flow})
+    job.write(
+        {
+            "images": len(images),
+            # Smaller for samples than for images: the flow repeats what it was trained on.
+            "nearest": job.note(
+                "nearest",
+                lambda: {
+                    "samples to images": nearest(made, images),
+                    "images to each other": nearest(images[:half:2], images[1:half:2]),
+                },
+            ),
+            "data": {job.options.folder.name: {**saved, "models": {"1-RF": job.note("1-RF")}}},
+        }
+    )
