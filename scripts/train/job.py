@@ -18,10 +18,12 @@ from accelerate.utils import TorchDynamoPlugin
 from torch import Tensor, nn
 
 import rfteach as rf
-from rfteach._runs.tensors import save_tensors
+from rfteach._runs.tensors import load_tensors, save_tensors
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "rfteach" / "_shipped" / "weights"
+COMMITTED = ROOT / "scripts" / "train" / "stages"
+STAGE = "rfteach.stage/1"  # the format of a velocity that is trained
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SEED = 0
 
@@ -30,13 +32,15 @@ class Job:
     """A long training in stages: each keeps its result in a folder, and is not done twice.
 
     Beside the results stand notes, what is known of each. So a job that is started again runs
-    through all its stages, and those that are done only read what they have kept.
+    through all its stages, and those that are done only read what they have kept. Stages of a job
+    that takes days may be committed, in scripts/train/stages, until its weights are shipped.
 
     Attributes:
         options: those of the command line.
         preset: the scale, with the names of presets.toml.
         smoke: whether this only tests that everything runs.
         stages: the folder of results and notes.
+        committed: the folder of those that came with the code, if there are any.
         output: where weights and manifest go.
         commit: that of the code, as it was at the start.
     """
@@ -46,6 +50,7 @@ class Job:
         self.smoke = options.preset == "smoke"
         folder = options.output or Path("build") / f"{options.name}-{options.preset}"
         self.stages = folder / "stages"
+        self.committed = COMMITTED / f"{options.name}-{options.preset}"
         self.output = folder if options.output or self.smoke else WEIGHTS
         self.commit = commit()
 
@@ -59,9 +64,14 @@ class Job:
                     f"over, or pass another --output"
                 )
 
+    def find(self, file: str) -> Path:
+        """Return where a file of a stage is, or where it will be."""
+        committed = self.committed / file
+        return committed if committed.exists() else self.stages / file
+
     def note(self, name: str, find: Callable | None = None):
         """Return what is noted under a name; if nothing is, note what `find()` returns, rounded."""
-        path = self.stages / "notes" / f"{name}.json"
+        path = self.find(f"notes/{name}.json")
         if not path.exists():
             facts = rounded(find())
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,22 +85,31 @@ class Job:
         self, name: str, velocity: nn.Module, coupling, *, how=rf.train, bf16=True, **training
     ) -> nn.Module:
         """Train a velocity in place, going on from the last checkpoint; return it as shipped."""
+        done = self.find(f"{name}.safetensors")
+        if done.exists():
+            tensors, _ = load_tensors(done, STAGE, f"delete {done} to train it again")
+            velocity.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
+            return velocity
+        running = self.stages / "running" / f"{name}.safetensors"
         made: list[int] = []  # the steps of this process
         run = how(
             velocity,
             coupling,
-            checkpoint=self.stages / f"{name}.safetensors",
+            checkpoint=running,
             accelerator=make_accelerator() if bf16 else None,
             callback=lambda step, loss: made.append(step),
             **{"seed": SEED, **training},
         )
         self.note(name, lambda: log_of(run, training["batch_size"], len(made)))
         round_to_half(velocity)
+        tensors = {key: tensor.half() for key, tensor in velocity.state_dict().items()}
+        save_tensors(done, tensors, {"format": STAGE})
+        running.unlink()
         return velocity
 
     def pairs(self, name: str, make: Callable[[], rf.PairedCoupling]) -> rf.PairedCoupling:
         """Return pairs on the device: those that are kept, or else those that `make()` returns."""
-        path = self.stages / f"{name}.safetensors"
+        path = self.find(f"{name}.safetensors")
         if not path.exists():
             started = time.perf_counter()
             coupling = make()
