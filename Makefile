@@ -4,6 +4,12 @@
 BIN := .venv/bin
 # For what rfteach says to bad input; in all other tests the annotations would speak first.
 UNCHECKED := PYTEST_ADDOPTS=--jaxtyping-packages=
+# Jupyter, IPython, matplotlib and the reader's progress are kept in the home folder.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+$(info The home folder cannot be written, so $(CURDIR)/.home stands for it.)
+export HOME := $(CURDIR)/.home
+$(shell mkdir -p .home)
+endif
 NOTEBOOKS := find book -name '*.ipynb' -not -path '*/.ipynb_checkpoints/*'
 
 .PHONY: help setup book pdf serve lab lint format lock clean

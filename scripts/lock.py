@@ -2,7 +2,7 @@
 
 The versions that environment.yml names are brought up to date with it. Run by `make lock`, with
 Python 3.11, the oldest Python supported: what has a release for 3.11 nearly always has one for
-3.12 and 3.13 as well, but not the other way round.
+those after it as well, but not the other way round.
 
 Without hashes: pip would want one for every CUDA package as well, and no marker says that PyTorch's
 CPU build goes without those. Nor could environment.yml install rfteach, which is a folder.
@@ -23,7 +23,7 @@ CUDA_ONLY = re.compile(r"nvidia-|cuda-|triton\b")
 
 HEADER = """\
 # Written by `make lock`: do not edit. The exact version of every package in the environment,
-# for Python 3.11, 3.12 and 3.13.
+# for Python 3.11 to 3.14.
 """
 
 

@@ -23,8 +23,8 @@ STAMP = VENV / "rfteach-setup.json"
 LOCK = ROOT / "requirements.lock"
 NO_DEPS = ROOT / "requirements-no-deps.lock"
 
-OLDEST, NEWEST = (3, 11), (3, 13)
-CANDIDATES = ["python3", "python3.13", "python3.12", "python3.11"]
+OLDEST, NEWEST = (3, 11), (3, 14)
+CANDIDATES = ["python3", "python3.14", "python3.13", "python3.12", "python3.11"]
 
 # Prints what we need to know of an interpreter. The base executable is the one a virtual
 # environment was made from: .venv must not be made by its own Python, which it would delete.

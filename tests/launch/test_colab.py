@@ -5,12 +5,16 @@ import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import nbformat
 import pytest
+from packaging.requirements import Requirement
+
+from scripts.try_colab import canonical, read_listing
 
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted(path.name for path in (ROOT / "book").glob("*.ipynb"))
@@ -62,6 +66,29 @@ def test_links_lead_where_the_reader_can_follow(copies):
     colab = "https://colab.research.google.com/github/ada/book/blob/gh-pages/colab/"
     assert f"]({colab}02_interpolation.ipynb)" in copy
     assert "](https://ada.github.io/book/book/references.html)" in copy
+
+
+def refused(pyproject: str) -> list[str]:
+    """Say what the install cell wants of Colab that Colab has in another version."""
+    colab = read_listing((ROOT / "tests/launch/colab_versions.txt").read_text(encoding="utf-8"))
+    project = tomllib.loads(pyproject)["project"]
+    extras = {**project["optional-dependencies"], "": project["dependencies"]}
+    (chapters,) = extras["chapters"]
+    names = ["", *sorted(Requirement(chapters).extras)]
+    wanted = [Requirement(text) for name in names for text in extras[name]]
+    return [
+        f"{each}, but Colab has {version}"
+        for each in wanted
+        if (version := colab.get(canonical(each.name))) and version not in each.specifier
+    ]
+
+
+def test_the_install_cell_replaces_nothing_of_colab():
+    """By what rfteach itself asks for; `python -m scripts.try_colab` asks pip, in the workflow."""
+    pyproject = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert refused(pyproject) == []
+    newer = pyproject.replace('"ipywidgets>=7.7"', '"ipywidgets>=8.1"')
+    assert refused(newer) == ["ipywidgets>=8.1, but Colab has 7.7.1"]
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The Makefile, the workflow, the hooks and the guides call only what exists."""
 
 import importlib
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from scripts.train.__main__ import JOBS as TRAINED
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = (ROOT / ".github/workflows/ci.yml").read_text(encoding="utf-8")
+VERSIONS = (ROOT / ".github/workflows/versions.yml").read_text(encoding="utf-8")
 JOBS = yaml.safe_load(WORKFLOW)["jobs"]
 MATRIX = JOBS["check"]["strategy"]["matrix"]
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -40,6 +42,11 @@ def test_the_workflow_runs_every_part_of_make_test():
 def test_the_workflow_tests_on_every_supported_python():
     versions = [f"3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
     assert MATRIX["python"] == versions
+    bounds = yaml.safe_load(VERSIONS)["jobs"]["bounds"]["strategy"]["matrix"]
+    assert bounds["python"] == versions
+    assert [(row["resolution"], row["python"]) for row in bounds["include"]] == [
+        ("lowest-direct", versions[0])
+    ]
 
 
 @pytest.mark.parametrize("name", ["publish", "release"])
@@ -53,14 +60,30 @@ def test_only_what_passed_every_test_goes_out(name):
 
 def test_the_actions_are_pinned():
     """A tag may move to other code, a commit may not. The comment says which version it is."""
-    actions = re.findall(r"uses: (.*)", WORKFLOW)
+    actions = re.findall(r"uses: (.*)", WORKFLOW + VERSIONS)
     assert actions
     assert [a for a in actions if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", a)] == []
 
 
 def test_the_scripts_that_the_workflow_runs_exist():
-    scripts = re.findall(r"scripts[/.](\w+)", WORKFLOW)
+    scripts = re.findall(r"scripts[/.](\w+)", WORKFLOW + VERSIONS)
     assert scripts and all((ROOT / f"scripts/{script}.py").exists() for script in scripts)
+
+
+def test_a_home_folder_that_cannot_be_written_is_replaced(tmp_path):
+    """Jupyter would stop at it. Here it is a missing one, since root may write in any other."""
+    (tmp_path / "Makefile").write_text(MAKEFILE + "\nhome:\n\t@echo it is $$HOME\n")
+    for home, used in [(tmp_path, tmp_path), (tmp_path / "none", tmp_path / ".home")]:
+        said = subprocess.run(
+            ["make", "home"],
+            cwd=tmp_path,
+            env=os.environ | {"HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        assert f"it is {used}\n" in said and used.is_dir()
+        assert ("cannot be written" in said) == (home != used)
 
 
 def test_continuous_integration_calls_make_test():

@@ -50,7 +50,7 @@ def test_the_newest_that_fits_is_taken_when_python3_does_not(pythons):
     ("found", "message"),
     [
         (([3, 10, 13], "/a", True), "python3 is Python 3.10.13"),
-        (([3, 14, 0], "/a", True), "python3 is Python 3.14.0"),
+        (([3, 15, 0], "/a", True), "python3 is Python 3.15.0"),
         (([3, 11, 2], "/a", False), "sudo apt install python3.11-venv"),
         (None, "python3 is not here, or does not run"),
     ],
