@@ -23,10 +23,16 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture(params=["cpu", *["cuda"] * torch.cuda.is_available()])
+@pytest.fixture(params=["cpu", "cuda" if torch.cuda.is_available() else "gpu"])
 def device(request):
-    """Each device there is."""
-    return request.param
+    """The CPU, and a GPU: a pretended one where there is none."""
+    if request.param != "gpu":
+        yield request.param
+        return
+    from pretended_gpu import pretended_gpu  # only here: PyTorch keeps the device from now on
+
+    with pretended_gpu() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")
