@@ -21,7 +21,8 @@ from torch.utils._python_dispatch import return_and_correct_aliasing
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-_setup_privateuseone_for_python_backend("gpu")  # once in a process, and for good
+# Once in a process, and before its first gradient: the threads for gradients are made then.
+_setup_privateuseone_for_python_backend("gpu")
 GPU, KEY = torch.device("gpu", 0), "PrivateUse1"
 MARK = 1 << 62  # in the seeds of the device's generators; the numbers depend on the low bits alone
 
@@ -99,6 +100,8 @@ class Generator(_PlainGenerator):
 def _run(operation, args, kwargs):
     """Check the devices, run the operation on the CPU, and say where its result is."""
     name = operation._schema.name
+    if name == "aten::_efficientzerotensor":  # zeros without memory, for which nothing can be held
+        operation = torch.ops.aten.zeros.default
     _check_devices(name, args, kwargs)
     generator = kwargs.get("generator")
     if generator is not None and not generator.initial_seed() & MARK:

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from pretended_gpu import pretended_gpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,13 +28,8 @@ def generator():
 @pytest.fixture(params=["cpu", "cuda" if torch.cuda.is_available() else "gpu"])
 def device(request):
     """The CPU, and a GPU: a pretended one where there is none."""
-    if request.param != "gpu":
+    with pretended_gpu() if request.param == "gpu" else nullcontext():
         yield request.param
-        return
-    from pretended_gpu import pretended_gpu  # only here: PyTorch keeps the device from now on
-
-    with pretended_gpu() as name:
-        yield name
 
 
 @pytest.fixture(scope="session")
