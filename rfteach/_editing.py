@@ -97,7 +97,7 @@ def invert_euler(
         stirred = 0.0 if tolerance else 100 * near
         change, done = math.inf, False
         for _ in range(sweeps):
-            slope = v(x, t)
+            slope = v(x.clone(), t)  # a copy, for a velocity that works in place
             check_velocity_output(slope, x)
             before, x = x, end - h * slope
             last, change = change, (x - before).abs().max().item()

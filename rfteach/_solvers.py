@@ -51,7 +51,8 @@ class _OneTime(CountedVelocity):
     """A counted velocity that takes one time for the whole cloud."""
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
-        v = super().__call__(x, x.new_full((len(x),), float(t)))
+        # a copy: one that works in place would move the points themselves
+        v = super().__call__(x.clone(), x.new_full((len(x),), float(t)))
         check_velocity_output(v, x)
         return v
 

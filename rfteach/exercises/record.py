@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import html
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock
+
+from rfteach._runs.tensors import NO_LOCKS
 
 STATES = {"passed": "✓ passed", "tried": "✗ not right yet", "open": "○ open"}
 
@@ -48,7 +54,7 @@ def read_record() -> dict[str, dict]:
             }
             for number, entry in entries.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
         raise ValueError(
             f"the record of your progress, {path}, cannot be read ({error}); "
             f"delete it to start anew"
@@ -62,18 +68,45 @@ def keep(number: str, *, passed: bool, prediction: str | None = None) -> None:
         OSError: the file cannot be written.
         ValueError: the file is damaged, or there is no place for it.
     """
-    entries = read_record()
-    entry = entries.setdefault(number, {"passed": False, "tries": 0})
-    entry["tries"] += not entry["passed"]
-    entry["passed"] |= passed
-    if prediction is not None:
-        entry.setdefault("first prediction", prediction)
     path = record_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Written beside and then moved: a kernel that dies here leaves the old record whole.
-    new = path.with_name(f"{path.name}.{os.getpid()}")
-    new.write_text(json.dumps(entries, indent=1), encoding="utf-8")
-    new.replace(path)
+    with _one_at_a_time(path):
+        entries = read_record()
+        entry = entries.setdefault(number, {"passed": False, "tries": 0})
+        entry["tries"] += not entry["passed"]
+        entry["passed"] |= passed
+        if prediction is not None:
+            entry.setdefault("first prediction", prediction)
+        # Written beside and then moved: a kernel that dies here leaves the old record whole.
+        new = path.with_name(f"{path.name}.{os.getpid()}")
+        try:
+            new.write_text(json.dumps(entries, indent=1), encoding="utf-8")
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)  # there still when the disk is full
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    """Have two kernels add to the record one after the other, where the disk knows locks.
+
+    The file beside it stays: a kernel may be waiting for it already.
+
+    Raises:
+        OSError: it cannot be locked, or another kernel does not let go of it for 10 seconds.
+    """
+    lock = FileLock(path.with_name(path.name + ".lock"), timeout=10)
+    try:
+        lock.acquire(poll_interval=0.01)
+    except NotImplementedError:  # what filelock makes of ENOSYS
+        pass
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @dataclass(frozen=True)

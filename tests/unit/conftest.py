@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
+from pretended_gpu import pretended_gpu
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,10 +25,11 @@ def generator():
     return torch.Generator().manual_seed(0)
 
 
-@pytest.fixture(params=["cpu", *["cuda"] * torch.cuda.is_available()])
+@pytest.fixture(params=["cpu", "cuda" if torch.cuda.is_available() else "gpu"])
 def device(request):
-    """Each device there is."""
-    return request.param
+    """The CPU, and a GPU: a pretended one where there is none."""
+    with pretended_gpu() if request.param == "gpu" else nullcontext():
+        yield request.param
 
 
 @pytest.fixture(scope="session")

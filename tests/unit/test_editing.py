@@ -49,6 +49,13 @@ def test_euler_is_undone_to_rounding(generator):
     assert (rf.euler(FIELD, rough, steps=100).end - end).norm(dim=1).max() > 1e-4
 
 
+def test_backward_a_velocity_may_work_in_place():
+    x1 = torch.ones(3, 2)
+    path = rf.invert_euler(lambda x, t: x.mul_(-0.5), x1, steps=4)
+    assert torch.equal(x1, torch.ones(3, 2))
+    assert torch.equal(path.states, rf.invert_euler(lambda x, t: -0.5 * x, x1, steps=4).states)
+
+
 def test_each_sweep_shrinks_the_error_by_the_same_factor():
     x = torch.tensor([[1.0, 2.0]], dtype=torch.float64)
     start = rf.invert_euler(decay, x, steps=6).start  # h L = 1/2

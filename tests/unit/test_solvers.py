@@ -202,6 +202,14 @@ def test_images(name):
 
 
 @every_solver
+def test_a_velocity_may_work_in_place(name, cloud):
+    copy = cloud.clone()
+    path = ALL[name](lambda x, t: x.mul_(-1), cloud)
+    assert torch.equal(cloud, copy)
+    assert torch.equal(path.states, ALL[name](lambda x, t: -x, cloud).states)
+
+
+@every_solver
 def test_it_runs_where_the_points_are(name, device):
     path = ALL[name](lambda x, t: -x, torch.ones(3, 2, device=device))
     assert path.end.device.type == path.times.device.type == device

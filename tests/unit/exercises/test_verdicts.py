@@ -1,7 +1,9 @@
 """How a verdict looks, and how progress is kept."""
 
+import errno
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import pytest
@@ -11,6 +13,7 @@ from PIL import Image
 import rfteach as rf
 from rfteach.exercises import Verdict, check, progress
 from rfteach.exercises.checking import exercises
+from rfteach.exercises.record import keep, read_record
 from rfteach.exercises.verdict import MARGIN, Picture
 
 
@@ -143,7 +146,11 @@ def test_another_kernel_sees_the_same_progress(run_python):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", "null", '{"1.1": 3}', '{"1.1": null}', '{"1.1": {"tries": null}}']
+    "content",
+    [
+        *["", "{", "[]", "null", '{"1.1": 3}', '{"1.1": null}'],
+        *['{"1.1": {"tries": null}}', '{"1.1": {"tries": 1e400}}'],
+    ],
 )
 def test_a_damaged_record_is_named_and_does_not_stop_a_check(record_file, content):
     record_file.parent.mkdir()
@@ -167,6 +174,33 @@ def test_a_record_that_cannot_be_written_does_not_stop_a_check(record_file):
     record_file.parent.write_text("a file where the folder should be")
     verdict = check("1.1", backward)
     assert verdict.passed and "was not kept" in verdict.message
+
+
+def test_kernels_that_write_at_once_lose_nothing(record_file):
+    """Threads stand for the kernels: each opens the files anew, so a lock parts them as well."""
+
+    def try_ten_times(number):
+        for _ in range(10):
+            keep(number, passed=False)
+
+    with ThreadPoolExecutor(3) as kernels:
+        list(kernels.map(try_ten_times, ("1.1", "1.2", "1.3")))
+    assert [entry["tries"] for entry in read_record().values()] == [10, 10, 10]
+
+
+def test_a_full_disk_leaves_the_record_and_nothing_beside_it(record_file, monkeypatch):
+    check("1.1", backward)
+    before = record_file.read_text()
+
+    def full(path, *_, **__):
+        path.touch()  # the name is there, but no room for what goes into it
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_text", full)
+    assert "was not kept" in check("1.2", 1.33).message
+    assert record_file.read_text() == before
+    left = {path.name for path in record_file.parent.iterdir()}
+    assert left <= {record_file.name, f"{record_file.name}.lock"}
 
 
 def test_the_record_lives_in_the_home_folder_by_default(tmp_path, monkeypatch):
