@@ -124,6 +124,11 @@ def _verdict(one: Exercise, answers: tuple) -> Verdict:
             f"Your answer did not finish within {TIME_LIMIT:g} seconds. Is there a loop that never "
             f"ends?"
         )
+        if one.kind == KINDS["predict"]:  # a number loops nowhere: a slow machine, or a cold disk
+            message = (
+                f"The check took longer than {TIME_LIMIT:g} seconds, which says nothing of your "
+                f"prediction. Run the cell again: the second time it is faster."
+            )
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit too, or a result that breaks on being looked at

@@ -85,6 +85,10 @@ def circle(distance: Any) -> Right:
         [
             (1.0, "The true flow stays on the circle, but Euler's method leaves it. "),
             (one_step, "That is one of the four steps. Each of them multiplies the distance. "),
+            (
+                math.hypot(1, 1 / 4) ** 4,
+                "That is for the speed 1. A quarter turn in a unit of time has the speed pi / 2. ",
+            ),
             (math.hypot(1, math.pi / 2), "That is one step for the whole quarter turn. "),
             (measured**2, "That is the square of the distance. "),
             (
@@ -145,6 +149,18 @@ def straight_field(straight_field: Any) -> Right:
                 "Check the sign in 1 + (a - 1) t: at t = 1 it should be a.",
             ),
             (
+                (a - 1) * (x - t[:, None] * b) / (1 + a * t[:, None]) + b,
+                "z0 has the weight (1 - t) + a t, which is 1 + (a - 1) t and not 1 + a t.",
+            ),
+            (
+                (a - 1) * (x + t[:, None] * b) / growth + b,
+                "Solve x = (1 + (a - 1) t) z0 + t b for z0: t b is taken off, not added.",
+            ),
+            (
+                (a - 1) * (x - t[:, None] * b) + b,
+                "x - t b is (1 + (a - 1) t) z0. Divide it, to get z0 alone.",
+            ),
+            (
                 (a - 1) * start,
                 "The shift b is part of the velocity: the end a z0 + b minus the start z0.",
             ),
@@ -181,6 +197,7 @@ def log_density(log_density: Any) -> Right:
         z0 = given.points()
         result = expect_pair(call(log_density, swirl, z0, n), "the end points z1 and log p_1")
         z, nothing = z0, z0.new_zeros(len(z0))
+        ahead = z0  # where a clock leads that shows the end of each step
         sum_of_divergences, late, sum_of_all, first, factors = (nothing for _ in range(5))
         for i in range(n):
             x1, x2 = z.unbind(dim=1)
@@ -191,9 +208,11 @@ def log_density(log_density: Any) -> Right:
             first = first + torch.cos(x1) / n
             factors = factors + torch.log1p(-divergence / n)
             z = z + swirl(z, t) / n
+            ahead = ahead + swirl(ahead, t + 1 / n) / n
             late = late + (1 + t + 1 / n) * torch.cos(z[:, 0]) / n
         z1 = expect_tensor(result[0], z, "The first result, z1,")
-        expect_close(z1, z, name="The end point z1")
+        moved = [(ahead, "Each step takes the time at its end. Euler's method takes its start.")]
+        expect_close(z1, z, moved, name="The end point z1")
 
         at_start, at_end = (-x.square().sum(dim=1) / 2 - math.log(2 * math.pi) for x in (z0, z))
         got = expect_tensor(result[1], at_start, "The second result, log p_1,")
@@ -207,6 +226,15 @@ def log_density(log_density: Any) -> Right:
                 at_start - sum_of_all,
                 "This adds up the derivatives of all components in all directions. The divergence "
                 "takes each component in its own direction only: one call of autograd for each.",
+            ),
+            (
+                at_start - sum_of_all + sum_of_divergences,
+                "These are the derivatives of each component in the other direction. The "
+                "divergence takes each in its own: row i, column k of the gradient of v_k.",
+            ),
+            (
+                -z0.norm(dim=1) / 2 - math.log(2 * math.pi) - sum_of_divergences,
+                "The normal density has the *square* of the norm in its exponent.",
             ),
             (at_start - 2 * first, "The derivative of component 1 is taken twice. Use each once."),
             (at_start - first, "The divergence is that at t = 0 throughout, or of v_1 alone."),

@@ -75,6 +75,11 @@ def other_convention(other_convention: Any) -> Right:
             (x0 + x1, "The weight of x1, which is 1 - s, falls as s grows: its derivative is -1."),
             (time * (x0 - x1), "The target is x0 - x1 all along the line; do not scale it by s."),
             (
+                x0 - wanted,
+                "This is the way from the point to the noise. The target is the derivative in s, "
+                "the same all along the line.",
+            ),
+            (
                 x1 - wanted,
                 "This is the way that is left to the data. The target is the derivative in s, "
                 "the same all along the line.",

@@ -145,6 +145,7 @@ TWO_ENDS = [
     (1, -1, "This is the estimate of the error. Take it off the fine run."),
     (-2, 3, "This takes off the error of the coarse run, C/N. The fine run has C/(2N)."),
     (1, 2, "The weights of the two ends should add up to 1."),
+    (1, 1, "The weights of the two ends should add up to 1."),
     (4 / 3, -1 / 3, "This goes the wrong way, and with the weights for a method of order 2."),
     (1 / 3, 2 / 3, "The truth does not lie between the two ends, but beyond the fine one."),
     (-0.5, 1.5, "This takes off half of the difference. All of it is the error of the fine run."),

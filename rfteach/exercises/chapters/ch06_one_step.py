@@ -174,6 +174,14 @@ def halving_target(halving_target: Any) -> Right:
                 "This is the way that the two steps go. The student returns a velocity: divide by "
                 "the length 2h of its step.",
             ),
+            (
+                wanted / h,
+                "h stands in each of the two steps, and in the length 2h: it cancels.",
+            ),
+            (
+                (first + waves(x - h * first, t + h)) / 2,
+                f"{start} That is at x + h v, not x - h v.",
+            ),
             (wanted * h, "Divide by 2h, not by 2: the way becomes a velocity."),
             *(
                 ((first + waves(place, t + h)) / 2, f"{start} Yours starts at {yours}.")

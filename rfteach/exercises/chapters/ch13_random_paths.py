@@ -71,6 +71,15 @@ def score_from_velocity(score_from_velocity: Any) -> Right:
                 -(x + left * v) / time,
                 "This is the formula for noise at t = 1. Here the noise is at t = 0.",
             ),
+            ((time * v + x) / left, "The sign of x is wrong: t v - x is minus the mean noise."),
+            (
+                (left * v - x) / left,
+                "From the noise to x the velocity acts for the time t, not 1 - t: x = X0 + t v.",
+            ),
+            *(
+                (each, "All of t v - x is divided by 1 - t. Set parentheses.")
+                for each in (time * v / left - x, time * v - x / left)
+            ),
             (v, "The velocity itself is not the score, although both have its shape."),
             (-x / left, "This is the score at t = 0 at most. Where is the velocity?"),
             (formula(along_last(t, x)), WRONG_AXIS),
@@ -214,6 +223,18 @@ def circle_noise(circle_noise: Any) -> Right:
             ),
             ((math.pi / 2 / math.tan(a)) ** 0.5, "A factor 2 is lost: squares have a derivative."),
             ((math.pi * math.sin(2 * a) / 2) ** 0.5, "The shrinking of the noise is left out."),
+            (
+                (1 / math.tan(a)) ** 0.5,
+                "A factor pi is missing in g^2: 2 sin a cos a times pi / 2.",
+            ),
+            *(
+                (
+                    (math.pi * math.cos(a) / below) ** 0.5,
+                    "The numerator is sin 2a = 2 sin a cos a, the denominator sin^2 a: one sin a "
+                    "cancels.",
+                )
+                for below in (1, math.sin(a) ** 2)
+            ),
             (
                 (math.pi / math.tan(a) ** 2) ** 0.5,
                 "Noise over signal comes in once, not squared: expand to first order in h.",

@@ -106,6 +106,10 @@ def with_error(with_error: Any) -> Right:
                 "The slopes are divided by the number of points. Sum over the batch before "
                 "autograd: then each row gets the slopes of its own point.",
             ),
+            (
+                (e * _ring(x, t).flatten(1)).sum(dim=2).mean(dim=0),
+                "This is e . v. Take e . J e: autograd gives the slopes of e . v by x.",
+            ),
             (wanted * len(signs), "This is a sum over the probes. Take their mean."),
             (wanted / x[0].numel(), "This is a mean over the coordinates. Take their sum."),
             *((one, "This is one of the probes alone. Take the mean of all.") for one in looks),
@@ -127,11 +131,18 @@ def with_error(with_error: Any) -> Right:
                 "root of the number of probes.",
             ),
             (spread / n, "The error of a mean falls by the root, not by the number of probes."),
-            (looks.std(dim=0, correction=0) / n**0.5, "The spread is that with correction=0."),
+            (
+                looks.std(dim=0, correction=0) / n**0.5,
+                "The spread divides the squares by n. Divide by n - 1, as `std` does by itself.",
+            ),
             (
                 spread / (n - 1) ** 0.5,
                 "The root is that of n, the number of probes. The n - 1 belongs into the spread, "
                 "and `std` has it there already.",
+            ),
+            (
+                spread * n**0.5,
+                "The error of a mean is less than the spread: divide by the root of n.",
             ),
             (looks.var(dim=0), "This is a variance. The standard error is a root."),
             (looks.var(dim=0) / n, "This is the variance of the mean. Take its root."),
@@ -255,6 +266,25 @@ def log_densities(log_densities: Any) -> Right:
                 "Each step takes the divergence at its end. Take the mean of both ends.",
             ),
             (start - summed(mean / n), f"{every}times[i], and not 1/N."),
+            (start - summed(mean), "A step counts for its length: times[i + 1] - times[i]."),
+            (start - summed(mean * times[1:, None]), f"{every}times[i], and not times[i + 1]."),
+            (
+                wanted - path.start.square().sum(dim=1) / 2,
+                "The normal density has a factor 1/2 in its exponent: -||z||^2 / 2.",
+            ),
+            (
+                wanted - start + _log_normal(path.end),
+                "The density of the noise belongs to the start of the path, states[0].",
+            ),
+            *(
+                (
+                    start - summed((rate[1:] + rate[:-1]) / 2 * dt),
+                    "The velocity is asked at another time than that of the state: states[i] "
+                    "belongs to times[i].",
+                )
+                for clock in (torch.zeros_like(times), 1 - times)
+                for rate in [(1 + clock[:, None]) * torch.cos(states[..., 0])]
+            ),
             (
                 start - summed((div[1:] + div[:-1]) * dt),
                 "The two ends of a step are added up. Take their mean.",
@@ -386,6 +416,26 @@ def bell_log_density(bell_log_density: Any) -> Right:
             (
                 wanted + constant - math.log(2 * math.pi),
                 "The constant is that of the plane. In d dimensions it is -d/2 log(2 pi).",
+            ),
+            (
+                wanted + constant - math.log(2 * math.pi) / 2,
+                "The constant is that of one coordinate. In d dimensions it is -d/2 log(2 pi).",
+            ),
+            (
+                wanted - off.square().sum(dim=1) / (2 * variance),
+                "The normal density has a factor 1/2 in its exponent: -||z||^2 / 2.",
+            ),
+            (
+                wanted + off.square().sum(dim=1) / variance,
+                "The exponent of the normal density is negative: -||z||^2 / 2.",
+            ),
+            (
+                bell(off, t**2 + ((1 - t) * s) ** 2, dim),
+                "The weights are exchanged: s_t^2 = (1 - t)^2 + t^2 s^2, and 1 at t = 0.",
+            ),
+            (
+                bell(off, variance.new_full((len(x),), s**2), dim),
+                "The width is s only at t = 1. On its way the bell has the width s_t.",
             ),
             (wanted.exp(), "This is the density itself. Take its logarithm."),
         ]

@@ -64,6 +64,8 @@ def one_jump(jump: Any) -> Right:
             (x - way * u, "The jump goes backward: add (t1 - t0) u."),
             (way * u, "This is the way of the jump. Add it to the point."),
             (x + along(t1, x) * u, "The step lasts t1 - t0. Yours lasts t1."),
+            (x + along(1 - t0, x) * u, "This step ends at 1. Yours should end at t1."),
+            (x + u / way, "Way = velocity times time: multiply by t1 - t0, do not divide."),
             (
                 x + way * field(x, t0, t0),
                 "The velocity was not told the end of the step: it got t0 twice, so this is a step "
@@ -156,6 +158,8 @@ def mean_flow_target(mean_flow_target: Any) -> Right:
             (way * line + change, "The length of the step belongs to the slope."),
             (way * (line + change), "The length of the step belongs to the slope alone."),
             (line + along(r, line) * change, "The step lasts r - t, not r."),
+            (line + along(t, line) * change, "The step lasts r - t, not t."),
+            (line + way**2 * change, "The slope counts r - t times, once and not squared."),
             (line + along(1 - t, line) * change, "This step ends at 1. Yours should end at r."),
             (line + way / 2 * change, "There is no half: the slope counts r - t times."),
             (line + change / way, "Multiply the slope by the length of the step, r - t."),
@@ -192,6 +196,8 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         right = m + (b / a - 1) / (r - t) * off
         moment = m + (t * s**2 - (1 - t)) / a**2 * off
         end = r * m + b / a * off
+        late = m + (r * s**2 - (1 - r)) / b**2 * off
+        rough = [math.sqrt((1 - time) ** 2 + time**2 * s) for time in (t, r)]
         middle = (t + r) / 2
         drift = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
         mistakes = [
@@ -230,6 +236,30 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
                 (r * m + b * x - x) / (r - t),
                 "This starts at time 0. At time t the distance from the center is x - t m, and the "
                 "width is s_t.",
+            ),
+            (
+                (r * m + b / a * (x - m) - x) / (r - t),
+                "The center is at t m at time t, and at m only in the end.",
+            ),
+            (
+                (r * m + b / a * (x - r * m) - x) / (r - t),
+                "The distance is from the center at time t, which is t m, and not r m.",
+            ),
+            *(
+                (right * (r - t) / each, "Divide by the time that the step lasts, r - t.")
+                for each in (r, 1 - t)
+            ),
+            (
+                (r * m + b * off - x) / (r - t),
+                "The width grows from s_t to s_r: divide by s_t, which is 1 at t = 0 only.",
+            ),
+            *(
+                (each, "This is made of velocities at single moments. The mean takes all of them.")
+                for each in (late, (moment + late) / 2)
+            ),
+            (
+                m + (rough[1] / rough[0] - 1) / (r - t) * off,
+                "s is a width, so its square is the variance: s_t^2 = (1 - t)^2 + t^2 s^2.",
             ),
             (
                 m + drift * (x - middle * m),

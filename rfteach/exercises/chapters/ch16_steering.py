@@ -124,6 +124,10 @@ def effective_size(effective_size: Any) -> Right:
             (w.square().sum(), "Upside down: the squares of the weights stand below."),
             (wanted / len(w), "This is the share of the draws. Multiply by their number."),
             (
+                len(w) / (1 + (w * len(w)).var()),
+                "This takes a variance with n - 1 below. Take the plain mean of the squares.",
+            ),
+            (
                 w.new_tensor(1.0),
                 "The square of the sum and the sum of the squares are two things.",
             ),
@@ -219,6 +223,7 @@ def posterior_velocity(posterior_velocity: Any) -> Right:
             return (mean + share * (y - mean) - x) / (1 - t)
 
         wanted = moved(c / (c + s_y**2))
+        c_t = "the variance of the end given x: s^2 (1 - t)^2 / s_t^2"
         v = moved(0.0)
         mistakes = [
             (v, "This is the velocity without the measurement."),
@@ -252,6 +257,17 @@ def posterior_velocity(posterior_velocity: Any) -> Right:
             ),
             (moved(c**0.5 / (c**0.5 + s_y)), "The share is one of variances, not of widths."),
             (wanted + x / (1 - t), "The velocity is the mean of the end less x, over 1 - t."),
+            *(
+                (moved(each / (each + s_y**2)), f"Check C_t, {c_t}.")
+                for each in (c / (1 - t), c * s_t2, c**0.5, s_t2)
+            ),
+            *(
+                (
+                    (each + c / (c + s_y**2) * (y - each) - x) / (1 - t),
+                    "Check the predicted end without y, t s^2 / s_t^2 times x.",
+                )
+                for each in (t * s / s_t2 * x, s**2 / s_t2 * x, t * s**2 * x, x)
+            ),
             (moved(1.0), "This takes y for the end itself. The measurement has an error."),
         ]  # fmt: skip
         result = call(posterior_velocity, x, t, s, y, s_y)

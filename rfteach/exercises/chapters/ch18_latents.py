@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -120,6 +120,19 @@ class _Asked:
         return waves(x, t)
 
 
+def by_ends(
+    v: Callable[..., Tensor],
+    s: float,
+    place: Tensor,
+    clock: Tensor,
+    weights: Sequence[int] = (-1, 1),
+) -> Tensor:
+    """Weigh the two ends of the other flow's line, its noise and its data over s, as asked here."""
+    u, time = v(place, clock), along(clock, place)
+    noise, data = place - time * u, (place + (1 - time) * u) / s
+    return weights[0] * noise + weights[1] * data
+
+
 @exercise("18.3", "The scale taken out again", "code")
 def to_unit(to_unit: Any) -> Right:
     """Check `to_unit(velocity, s, x, t)`: the velocity to X1, given the one to s X1."""
@@ -133,6 +146,7 @@ def to_unit(to_unit: Any) -> Right:
             back = 1 / s
             c = (1 - t) + back * t
             wide, told = along(c, x), back * t / c
+            there = (1 - t) + s * t  # c, with s in the place of 1 / s
             mistakes = [
                 (
                     at_scale(v, x, t, s),
@@ -205,6 +219,35 @@ def to_unit(to_unit: Any) -> Right:
                     v(x / wide, told),
                     "Place and clock are right. The result must be converted, too.",
                 ),
+                (
+                    v(x / wide, told) / s,
+                    "Place and clock are right. In the result, dividing by s "
+                    "alone is right only at the end.",
+                ),
+                (
+                    by_ends(v, s, x / wide, told, (0, 1)),
+                    "This is the mean of the data. The velocity is data minus noise.",
+                ),
+                (
+                    by_ends(v, s, x / wide, t),
+                    "The clock is that of the other flow: convert the time, too.",
+                ),
+                (
+                    by_ends(v, s, x * wide, told),
+                    "The place is turned the wrong way: divide it by c.",
+                ),
+                *(
+                    (
+                        by_ends(v, s, place, told),
+                        "The place must be divided by c, and by nothing else.",
+                    )
+                    for place in (x * s, x / s)
+                ),
+                (
+                    by_ends(v, s, x / along(there, x), s * t / there),
+                    "Here X1 is 1 / s times the data of the other flow: put 1 / s in the place of "
+                    "s, in c and in the clock.",
+                ),
                 *(
                     (v(place, t) / s, "Between noise and data the scale is neither 1 nor s but c.")
                     for place in (s * x, x / s)
@@ -261,6 +304,14 @@ def best_error(best_error: Any) -> Right:
                 for more in (k + 1, k - 1)
                 if 0 < more <= len(numbers)
                 for kept_ in [torch.tensor(numbers[:more])]
+            ),
+            (
+                lost + left - numbers[k] if k < len(numbers) else left,
+                f"With k = {k}, the numbers left out begin with `variances[k]`.",
+            ),
+            (
+                (kept / (kept + square)).sum().item() + left,
+                "That is the sum of the factors. Put each into the error of its number.",
             ),
             (
                 k * noise + left,

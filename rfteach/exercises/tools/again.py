@@ -68,10 +68,10 @@ def changes() -> bool:
     return abs(before - after) > 1e-9 * abs(before)
 
 
-def times_of_rows(shape: torch.Size) -> Tensor | None:
-    """Return the times that the last answer was given, (batch,) or one for each entry, or None.
+def times_of_rows(shape: torch.Size) -> tuple[str, Tensor] | None:
+    """Return the times that the last answer was given, and their name in it; or None.
 
-    `shape` is that of its result: the times are a tensor of one of these shapes, within [0, 1].
+    `shape` is that of its result: the times are (batch,) or of this shape, and within [0, 1].
     """
     last = last_call()
     for name, value in last.named() if last else []:
@@ -81,7 +81,7 @@ def times_of_rows(shape: torch.Size) -> Tensor | None:
             continue
         fits = value.shape == shape[:1] or (value.shape == shape and name == "t")
         if fits and value.min() >= 0 and value.max() <= 1:
-            return value
+            return name, value
     return None
 
 

@@ -57,7 +57,7 @@ class Probe(nn.Module):
             )
         if not t.is_floating_point() and not self.whole_times:
             raise Wrong(
-                f"{called} times whose dtype is {t.dtype}. Times lie between 0 and 1, so they are "
+                f"{called} times whose dtype is {t.dtype}. Times need not be whole, so they are "
                 f"floating-point numbers, as the points are: `torch.zeros(len(x), dtype=x.dtype)`."
             )
         if x.dtype != self.weight.dtype:

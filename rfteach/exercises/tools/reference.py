@@ -77,6 +77,7 @@ TWO_LOOKS = [
     (0, 1, 0.5, 0, "The place is in the middle, but the clock still shows the start of the step."),
     (0, 1, 0, 0.5, "The clock is in the middle, but the place is still the start of the step."),
     (0, 1, 1, 0.5, "The trial goes a whole step, but the middle is half a step away."),
+    (0, 1, 0.5, 1, "The place is in the middle, but the clock shows the end of the step."),
     (0, 1, 1, 1, "This takes the arrow at the end of the step, not in the middle."),
     (0, 1, -0.5, 0.5, "The trial goes in the opposite direction."),
     (0.5, 1, 0.5, 0.5, "The whole step starts from the middle. Go back first, as it was a trial."),
@@ -128,6 +129,8 @@ def from_data(data: Tensor, x: Tensor, t: Tensor) -> list[Mistake]:
         ((x - data) / left, "The velocity points to the data, from x: the sign is wrong."),
         (data - x / left, "Divide the whole way from x to the data by 1 - t, not x alone."),
         (data / left - x, "Divide the whole way from x to the data by 1 - t, not the data alone."),
+        (data / left, "The way to the data starts at x: take x off before you divide."),
+        ((data - t * x) / left, "The way to the data starts at x, not at t x."),
         ((x - t * data) / left, "This is the mean of the noise X0 at x. The velocity is X1 - X0."),
         (
             (1 + t) * data - x,

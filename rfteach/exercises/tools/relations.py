@@ -70,15 +70,16 @@ def _with_arguments(got: Tensor, wanted: Tensor, agree: Agree) -> str:
             for sign, word in ((1, "plus"), (-1, "minus")):
                 if agree(got, wanted + sign * value):
                     return f"is what it should be, {word} `{name}`."
-    times = times_of_rows(got.shape)
-    if times is None:
+    told = times_of_rows(got.shape)
+    if told is None:
         return ""
+    name, times = told
     t = along(times, got) if times.ndim == 1 else times
     for made, what in (
-        (wanted * t, "multiplied by the time t"),
-        (wanted * (1 - t), "multiplied by 1 - t"),
-        (wanted / t.clamp(min=1e-30), "divided by the time t"),
-        (wanted / (1 - t).clamp(min=1e-30), "divided by 1 - t"),
+        (wanted * t, f"multiplied by the time {name}"),
+        (wanted * (1 - t), f"multiplied by 1 - {name}"),
+        (wanted / t.clamp(min=1e-30), f"divided by the time {name}"),
+        (wanted / (1 - t).clamp(min=1e-30), f"divided by 1 - {name}"),
     ):
         inside = _rows(t, got)
         if inside.any() and agree(got[inside], made[inside]):
@@ -99,11 +100,12 @@ def where_it_is_off(got: Tensor, wanted: Tensor, tolerance: float) -> str:
     where = _unraveled(worst, got.shape)
     place = f" at [{', '.join(map(str, where))}]" if got.ndim else ""
     yours, right = got.flatten()[worst].item(), wanted.flatten()[worst].item()
-    times = times_of_rows(got.shape) if got.ndim else None
+    told = times_of_rows(got.shape) if got.ndim else None
     ends = ""
-    if times is not None:
+    if told is not None:
+        name, times = told
         time = times.flatten()[where[0] if times.ndim == 1 else worst].item()
-        place += f", at the time t = {time:.3g}"
+        place += f", at the time {name} = {time:.3g}"
         ends = _only_at_an_end(gap, times, tolerance * max(1.0, wanted.abs().max().item()))
     return f"The largest difference{place}: yours is {yours:.6g}, it should be {right:.6g}.{ends}"
 

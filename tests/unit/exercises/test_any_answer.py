@@ -12,6 +12,7 @@ import torch
 from rfteach import PairedCoupling
 from rfteach.exercises import checking
 from rfteach.exercises.checking import KINDS, check, exercises
+from rfteach.exercises.limits import TimeLimitExceeded
 
 FUNCTIONS = [one for one in exercises().values() if one.kind != KINDS["predict"]]
 PREDICTIONS = [one for one in exercises().values() if one.kind == KINDS["predict"]]
@@ -165,6 +166,15 @@ def test_a_loop_that_catches_once_is_stopped_too(monkeypatch):
     before = set(threading.enumerate())
     assert "did not finish" in check("6.1", stubborn, record=False).message
     assert ended(before)
+
+
+def test_a_slow_machine_is_not_held_against_a_prediction(monkeypatch):
+    def too_slow(seconds, work):
+        raise TimeLimitExceeded
+
+    monkeypatch.setattr(checking, "run_within", too_slow)
+    assert "says nothing of your prediction" in check("12.4", 52, record=False).message
+    assert "never ends" in check("12.1", range, record=False).message
 
 
 class WithoutForward(torch.nn.Module):

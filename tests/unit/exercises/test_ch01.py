@@ -340,4 +340,37 @@ def in_place_with_gradients_on(velocity, x1, steps):
     return x
 
 
+table.wrong("1.2", "the speed pi / 2", (1 + 1 / 16) ** 2)
+
+
+def with_start(start):
+    """Make an answer to 1.3 that takes `start(x, t, a, b)` for z0; the times have two axes."""
+    return lambda x, t, a, b: (a - 1) * start(x, t[:, None], a, b) + b
+
+
+table.wrong("1.3", "not 1 + a t", with_start(lambda x, t, a, b: (x - t * b) / (1 + a * t)))
+table.wrong("1.3", "taken off", with_start(lambda x, t, a, b: (x + t * b) / (1 + (a - 1) * t)))
+table.wrong("1.3", "Divide it", with_start(lambda x, t, a, b: x - t * b))
+
+
+def across(v, z):
+    return of_the_sum(v, z) - by_autograd(v, z)
+
+
+table.wrong(
+    "1.4", "in the other direction", changed(lambda z0, z1, d, n: log_normal(z0) - d, across)
+)
+table.wrong(
+    "1.4",
+    "the *square* of the norm",
+    changed(lambda z0, z1, d, n: -z0.norm(dim=1) / 2 - math.log(2 * math.pi) - d),
+)
+
+
+@table.wrong("1.4", "takes the time at its end")
+def with_a_late_clock(velocity, z0, steps):
+    late = lambda z, t: velocity(z, t + 1 / steps)  # noqa: E731
+    return with_autograd(late, z0, steps)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

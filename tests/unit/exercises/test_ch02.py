@@ -53,6 +53,9 @@ table.wrong("2.1", "do not scale", other(target=lambda x0, x1, s: s * (x0 - x1))
 table.wrong("2.1", "This is the noise", other(target=lambda x0, x1, s: x0))
 table.wrong("2.1", "These are the data", other(target=lambda x0, x1, s: x1))
 table.wrong(
+    "2.1", "from the point to the noise", other(target=lambda x0, x1, s: (1 - s) * (x0 - x1))
+)
+table.wrong(
     "2.1",
     "the point once more",
     other(target=lambda x0, x1, s: rf.interpolate(x1, x0, s.flatten())),
@@ -282,6 +285,8 @@ table.wrong("2.4", "not x alone", converted(lambda data, x, t: data - x / (1 - t
 table.wrong("2.4", "not the data alone", converted(lambda data, x, t: data / (1 - t) - x))
 table.wrong("2.4", "a place. The velocity", lambda denoiser, x, t: denoiser(x, t))
 table.wrong("2.4", "divides", converted(lambda data, x, t: (data - x) * (1 - t)))
+table.wrong("2.4", "take x off", converted(lambda data, x, t: data / (1 - t)))
+table.wrong("2.4", "not at t x", converted(lambda data, x, t: (data - t * x) / (1 - t)))
 table.wrong("2.4", "predicted the noise", converted(lambda data, x, t: (x - data) / t))
 table.wrong("2.4", "mean of the noise", converted(lambda data, x, t: (x - t * data) / (1 - t)))
 table.wrong("2.4", "Solve for the noise again", converted(lambda data, x, t: data - (x - t * data)))

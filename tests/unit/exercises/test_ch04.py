@@ -84,6 +84,10 @@ def clock_of_the_start(v, x, t, dt):
     return x + dt * v(euler_step(v, x, t, dt / 2), now(x, t))
 
 
+def clock_of_the_end(v, x, t, dt):
+    return x + dt * v(euler_step(v, x, t, dt / 2), now(x, t + dt))
+
+
 def whole_trial(v, x, t, dt):
     return x + dt * v(euler_step(v, x, t, dt), now(x, t + dt / 2))
 
@@ -145,6 +149,7 @@ table.wrong("4.1", "This is Heun's method", lambda v, x, n: rf.heun(v, x, steps=
 table.wrong("4.1", "stops after half of it", sampler(half_of_the_step))
 table.wrong("4.1", "opposite direction", sampler(backward_trial))
 table.wrong("4.1", "There dt is forgotten", sampler(without_dt_in_the_trial))
+table.wrong("4.1", "clock shows the end", sampler(clock_of_the_end))
 table.wrong("4.1", "the times 0, 0.125, 0.25, 0.375", sampler(clock_half_on))
 table.wrong(
     "4.1", "the times 0, 0.0625, 0.143, 0.205", sampler(midpoint_step, lambda i, n: i / (n - 1))
@@ -278,6 +283,7 @@ table.wrong("4.3", "estimate of the error", combined(lambda coarse, fine: fine -
 table.wrong("4.3", "estimate of the error", combined(lambda coarse, fine: coarse - fine))
 table.wrong("4.3", "error of the coarse run", combined(lambda coarse, fine: 3 * fine - 2 * coarse))
 table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: 2 * fine + coarse))
+table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: fine + coarse))
 table.wrong("4.3", "extrapolates each single step", sampler(midpoint_step))
 table.wrong("4.3", "24 are needed", combined(right, fine=lambda n: 2 * n - 1))
 table.wrong("4.3", "24 are needed", combined(right, lambda n: n + 1, lambda n: 2 * n + 1))

@@ -144,7 +144,7 @@ table.wrong(
 )
 
 
-@table.wrong("6.1", "Times lie between 0 and 1")
+@table.wrong("6.1", "Times need not be whole")
 @torch.no_grad()
 def with_whole_times(velocity, z0):
     return z0 + velocity(z0, torch.zeros(len(z0), dtype=torch.long))
@@ -340,6 +340,8 @@ table.wrong("6.4", "starts at time t + h", from_velocities(mean, time=0))
 table.wrong("6.4", "Heun's method", from_velocities(mean, place=2, time=2))
 table.wrong("6.4", "at time t + h, not t + 2h", from_velocities(mean, time=2))
 table.wrong("6.4", "x + h v, not x + 2h v", from_velocities(mean, place=2))
+table.wrong("6.4", "not x - h v", from_velocities(mean, place=-1))
+table.wrong("6.4", "it cancels", from_velocities(lambda a, b, h, x: (a + b) / (2 * h)))
 table.wrong("6.4", "second velocity alone", from_velocities(lambda a, b, h, x: b))
 table.wrong("6.4", "first velocity alone", lambda teacher, x, t, h: teacher(x, t))
 table.wrong("6.4", "a place", from_velocities(lambda a, b, h, x: x + h * (a + b)))

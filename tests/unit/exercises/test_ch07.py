@@ -31,6 +31,7 @@ table.wrong("7.1", "must go off, too", 2.32 - V)
 table.wrong("7.1", "not E||Z1||^2", 2.32 - 0.32 - V)
 table.wrong("7.1", "V counts both coordinates", 1.6 - V / 2)
 table.wrong("7.1", "not s^2", 1.6 - 0.16 * math.pi)
+table.wrong("7.1", "one of the two coordinates", (1.6 - V) / 2)
 table.wrong("7.1", "By Theorem 5", 1.39)  # the chapter's own figure
 table.wrong("7.1", "should be a finite number", "1.6 - 0.4 pi")
 
@@ -281,6 +282,16 @@ table.wrong(
     lambda velocity, x, t: vjp(lambda z: velocity(z, t), x)[1](velocity(x, t))[0],
 )
 table.wrong("7.3", "This is the velocity.", lambda velocity, x, t: velocity(x, t))
+
+
+@table.wrong("7.3", "multiply from the left")
+def by_autograd_along_v(velocity, x, t):
+    x, t = x.clone().requires_grad_(), t.clone().requires_grad_()
+    v = velocity(x, t)
+    in_place, in_time = torch.autograd.grad(v, (x, t), grad_outputs=v.detach())
+    return in_place + in_time[:, None]
+
+
 table.wrong("7.3", "opposite sign", directed(lambda v, x, t: (-v, -ones(t))))
 table.wrong("7.3", "diagonal of J", parts(lambda v, dt, J: dt + J.diagonal(dim1=1, dim2=2) * v))
 table.wrong("7.3", "has shape (200,)", lambda *given: by_one_jvp(*given).norm(dim=1))
@@ -362,14 +373,15 @@ table.wrong("7.4", "gives an arccosine", root)
 table.wrong("7.4", "the root of 1 - rho^2", math.acos)
 table.wrong("7.4", "the integral depends on rho", lambda rho: math.pi / 2 * root(rho))
 table.wrong("7.4", "the conditional variance at t = 0.", lambda rho: 1 - rho**2)
-table.wrong("7.4", "w starts at -1", lambda rho: root(rho) * math.acos(rho) / 2)
-table.wrong("7.4", "dt is dw / 2", lambda rho: root(rho) * math.acos(rho) * 2)
+table.wrong("7.4", "q runs from -1 to 1", lambda rho: root(rho) * math.acos(rho) / 2)
+table.wrong("7.4", "dt is dq / 2", lambda rho: root(rho) * math.acos(rho) * 2)
 table.wrong("7.4", "0 for independent pairs", lambda rho: root(rho) * math.asin(rho))
 table.wrong("7.4", "sign of rho", lambda rho: root(rho) * math.acos(-rho))
 table.wrong("7.4", "V of independent pairs", lambda rho: math.pi / 2)
 table.wrong("7.4", "Right for rho = 0", lambda rho: math.pi / 2 * (1 - rho))
 table.wrong("7.4", "Right for rho = 0", lambda rho: math.pi / 2 * (1 - rho**2))
 table.wrong("7.4", "its root", lambda rho: (1 - rho**2) * math.acos(rho))
+table.wrong("7.4", "not 1 - rho", lambda rho: (1 - rho) * math.acos(rho))
 table.wrong("7.4", "in degrees", lambda rho: root(rho) * math.degrees(math.acos(rho)))
 table.wrong("7.4", "should be a finite number", lambda rho: float("nan"))
 table.wrong("7.4", "Is a `return` missing?", lambda rho: None)

@@ -62,6 +62,8 @@ table.wrong("8.1", "This is alpha-bar", with_signal(kept))
 table.wrong("8.1", "one step alone", with_signal(lambda b: (1 - b).sqrt()))
 table.wrong("8.1", "one step alone, and squared", with_signal(lambda b: 1 - b))
 table.wrong("8.1", "keeps 1 - beta", with_signal(lambda b: b.cumprod(0).sqrt()))
+table.wrong("8.1", "keeps 1 - beta", with_signal(lambda b: (1 - b.cumprod(0)).sqrt()))
+table.wrong("8.1", "more than 1", with_signal(lambda b: (1 - b.cumsum(0)).sqrt()))
 table.wrong("8.1", "infinitely small steps", with_signal(lambda b: (-b.cumsum(0) / 2).exp()))
 table.wrong("8.1", "multiplies, and does not", with_signal(lambda b: (1 - b).sqrt().cumsum(0)))
 table.wrong("8.1", "includes it", with_signal(lambda b: (kept(b) / (1 - b)).sqrt()))
@@ -160,6 +162,11 @@ table.wrong(
     mixed(lambda x, x0, x1, s, n, s2, n2: s2 * (x - n * x0) / n + n2 * x0),
 )
 table.wrong("8.2", "gone at once", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1))
+table.wrong(
+    "8.2",
+    "take off noise * x0",
+    mixed(lambda x, x0, x1, s, n, s2, n2: s2 * (x - x0) / s + n2 * x0),
+)
 table.wrong("8.2", "noise keeps", mixed(lambda x, x0, x1, s, n, s2, n2: s2 * x1 + n * x0))
 table.wrong("8.2", "signal keeps", mixed(lambda x, x0, x1, s, n, s2, n2: s * x1 + n2 * x0))
 table.wrong("8.2", "has not moved", lambda x, x0, here, there: x.clone())
@@ -279,6 +286,9 @@ table.wrong("8.3", "a root is missing", asked(lambda x, t: x / size(t, x) ** 2, 
 table.wrong("8.3", "takes t for the sine", asked(scaled, lambda t: 2 / math.pi * torch.asin(t)))
 table.wrong("8.3", "runs backward", asked(scaled, lambda t: 1 - clock(t)))
 table.wrong("8.3", "This is the angle", asked(scaled, lambda t: torch.atan2(t, 1 - t)))
+table.wrong(
+    "8.3", "over pi/2, not times", asked(scaled, lambda t: math.pi / 2 * torch.atan2(t, 1 - t))
+)
 table.wrong(
     "8.3", "mean of the data", asked(scaled, clock, lambda x, x0, t: (x - (1 - t) * x0) / t)
 )

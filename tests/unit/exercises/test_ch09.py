@@ -412,4 +412,18 @@ table.wrong("9.4", "a `return` missing", lambda stds, steps: None)
 table.wrong("9.4", "should be", lambda stds, steps: 0.0)
 
 
+pixels("which is gray", lambda x: by_clamp_and_round(x.clamp(min=0)))
+pixels("add 1 before", lambda x: (x[:, 0].clamp(-1, 1) * 127.5).round().to(torch.uint8))
+pixels("Half of 255", lambda x: ((x[:, 0].clamp(-1, 1) + 1) * 255).round().to(torch.uint8))
+
+table.wrong("9.4", "without the weight t", with_rate(lambda s, t: (s**2 - 1 + t) / spread(t, s**2)))
+table.wrong("9.4", "in place of 1 - t", with_rate(lambda s, t: (t * s**2 - 1) / spread(t, s**2)))
+table.wrong(
+    "9.4",
+    "both weights are squared",
+    with_rate(lambda s, t: (t * s**2 - 1 + t) / ((1 - t) ** 2 + t * s**2)),
+)
+table.wrong("9.4", "with the noise", scored(lambda s, a: squares(torch.ones_like(a), a)))
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -91,6 +91,22 @@ def unit(outputs, training, unseen):
 
 
 table.wrong("10.1", "distances themselves", own)
+table.wrong(
+    "10.1",
+    "farthest training image",
+    lambda o, t, u: (
+        torch.cdist(o.flatten(1), t.flatten(1)).amax(dim=1)
+        / torch.cdist(u.flatten(1), t.flatten(1)).amax(dim=1).median()
+    ),
+)
+table.wrong(
+    "10.1",
+    "mean distance to all",
+    lambda o, t, u: (
+        torch.cdist(o.flatten(1), t.flatten(1)).mean(dim=1)
+        / torch.cdist(u.flatten(1), t.flatten(1)).mean(dim=1).median()
+    ),
+)
 table.wrong("10.1", "upside down", ratio(unit, own))
 table.wrong("10.1", "among the unseen", ratio(lambda o, t, u: nearest(o, u), unit))
 table.wrong("10.1", "squared", lambda o, t, u: ratio(own, unit)(o, t, u) ** 2)

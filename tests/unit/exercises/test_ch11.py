@@ -414,4 +414,54 @@ def over_the_image(model, image, noise, strength, steps):
     return walk(model, image, down(strength, steps), strength / steps)
 
 
+table.wrong("11.1", "denominator of the map is lost", lambda t, a: t ** (1 / a - 1) / a)
+table.wrong("11.1", "factor 1 - u is missing", lambda t, a: bent(t, 1 / a) / (a * t * (1 - t)))
+
+
+def from_levels(shift):
+    """Make an answer to 11.2 from what it makes of the levels sigma and of alpha."""
+    return lambda steps, n: 1 - shift(torch.linspace(1, 0, steps + 1), math.exp(line(n)))
+
+
+table.wrong("11.2", "a - 1, not a", from_levels(lambda s, a: a * s / (1 + a * s)))
+table.wrong("11.2", "takes a power", from_levels(lambda s, a: s ** (1 / a)))
+
+wrong_mix("the other way", lambda told, free, w: (free - w * (told - free), told))
+wrong_mix("multiplies the difference", lambda told, free, w: (free + w * told, told))
+wrong_mix("scale - 1", lambda told, free, w: (guide(told, free, w - 1), told))
+wrong_mix("how long it lasts", sound, inside=lambda t, a, b: (a <= t) & (t < a + b))
+
+
+@table.wrong("11.3", "not those of its rows")
+def with_each_time_twice_in_a_row(velocity, condition, nothing, scale, start, stop):
+    def v(x, t):
+        two, times = torch.cat([condition, nothing]), t.repeat_interleave(2)
+        told, free = velocity(torch.cat([x, x]), times, condition=two).chunk(2)
+        where = column((start <= t) & (t < stop), x)
+        return torch.where(where, guide(told, free, scale), told)
+
+    return v
+
+
+wrong_walk("are rounded", clock=lambda s: round(1000 * s))
+
+
+@table.wrong("11.4", "run upward")
+def from_zero_up(model, image, noise, strength, steps):
+    levels = [strength * i / steps for i in range(steps)]
+    return walk(model, mixed(image, noise, strength), levels, strength / steps)
+
+
+@table.wrong("11.4", "Ask where they are")
+def always_asked_at_the_start(model, image, noise, strength, steps):
+    start = mixed(image, noise, strength)
+    return walk(lambda z, s: model(start, s), start, down(strength, steps), strength / steps)
+
+
+@table.wrong("11.4", "need not be whole")
+def with_whole_timesteps(model, image, noise, strength, steps):
+    told = lambda z, s: model(z, s.long())  # noqa: E731
+    return walk(told, mixed(image, noise, strength), down(strength, steps), strength / steps)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -56,12 +56,19 @@ table.wrong(
     lambda r, p, batch: range(r * (batch // p), (r + 1) * (batch // p) + 1),
 )
 table.wrong("12.1", "more than once", lambda r, p, batch: range(r, r + batch // p))
-table.wrong("12.1", "taken by nobody", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
+table.wrong("12.1", "Its share is 4", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
 table.wrong("12.1", "must be equal", lambda r, p, batch: range(r, batch if r == p - 1 else r + 1))
 table.wrong("12.1", "`//` belongs", lambda r, p, batch: torch.arange(batch)[:2] / p)
 table.wrong("12.1", "`//` belongs", lambda r, p, batch: slice(r * batch / p, (r + 1) * batch / p))
 table.wrong("12.1", "yes or no", lambda r, p, batch: torch.arange(batch) % p == r)
 table.wrong("12.1", "nobody takes any", lambda r, p, batch: [])
+table.wrong("12.1", "Its share is 4", lambda r, p, batch: range(r * p, (r + 1) * p))
+table.wrong(
+    "12.1",
+    "by nobody",
+    lambda r, p, batch: range(r * batch // p, (r + 1) * batch // p - (r == p - 1)),
+)
+table.wrong("12.1", "Process 1 takes [1, 2, 3, 4]", lambda r, p, batch: range(r, r + batch // p))
 table.wrong("12.1", "a `return` missing", lambda r, p, batch: None)
 table.wrong("12.1", "of type int", lambda r, p, batch: r * batch // p)
 table.wrong("12.1", "on the device meta", lambda r, p, batch: torch.arange(2, device="meta"))
@@ -261,6 +268,24 @@ table.wrong("12.4", "does not repeat", 33.9)
 table.wrong("12.4", "Fit a n + b n^2", 100)
 table.wrong("12.4", "finite number", "fifty")
 table.wrong("12.4", "finite number", math.nan)
+
+
+@table.right("12.3")
+def transposed(seed, k, n):
+    return torch.randn(2, n, generator=torch.Generator().manual_seed(seed * 1_000_000 + k)).T
+
+
+@table.wrong("12.3", "one stream of noise")
+def out_of_one_stream(seed, k, n):
+    return drawn(seed, (k + 1) * n)[k * n :]
+
+
+@table.wrong("12.3", "one stream of noise")
+def skipping_the_shards_before(seed, k, n):
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(k):
+        torch.randn(n, 2, generator=generator)
+    return torch.randn(n, 2, generator=generator)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -55,6 +55,10 @@ wrong_formula("the mean of the data", lambda v, x, t: x + (1 - t) * v)
 wrong_formula("The score needs that of X0", lambda v, x, t: -(x + (1 - t) * v) / (1 - t))
 wrong_formula("noise at t = 1", lambda v, x, t: -(x + (1 - t) * v) / t)
 wrong_formula("is not the score", lambda v, x, t: v)
+wrong_formula("sign of x", lambda v, x, t: (t * v + x) / (1 - t))
+wrong_formula("not 1 - t: x", lambda v, x, t: ((1 - t) * v - x) / (1 - t))
+wrong_formula("Set parentheses", lambda v, x, t: t * v / (1 - t) - x)
+wrong_formula("Set parentheses", lambda v, x, t: t * v - x / (1 - t))
 wrong_formula("Where is the velocity", lambda v, x, t: -x / (1 - t))
 wrong_formula("1.01 times what it should be", lambda v, x, t: 1.01 * (t * v - x) / (1 - t))
 table.wrong(
@@ -116,6 +120,13 @@ def random(x):
 
 wrong_step("the score points uphill", drift=lambda v, x, s, t, g: v - g**2 / 2 * s)
 wrong_step("half is forgotten", drift=lambda v, x, s, t, g: v + g**2 * s)
+
+
+@table.wrong("13.2", "minus `x`")
+def the_change_alone(velocity, x, t, dt, g):
+    return step()(velocity, x, t, dt, g) - x
+
+
 wrong_step("score is left out", drift=lambda v, x, s, t, g: v)
 wrong_step("in place of its square", drift=lambda v, x, s, t, g: v + g / 2 * s)
 wrong_step("once too often", score=lambda v, x, t: (t * v - x) / (1 - t) ** 2)
@@ -263,6 +274,8 @@ table.wrong("13.4", "A factor 2 too many", lambda t: (2 * math.pi / tangent(t)) 
 table.wrong("13.4", "not g", lambda t: math.pi / 2 * (2 / tangent(t)) ** 0.5)
 table.wrong("13.4", "shrinking", lambda t: (math.pi / 2 * math.sin(math.pi * t)) ** 0.5)
 table.wrong("13.4", "not squared", lambda t: math.pi**0.5 / tangent(t))
+table.wrong("13.4", "factor pi is missing", lambda t: tangent(t) ** -0.5)
+table.wrong("13.4", "one sin a cancels", lambda t: math.sqrt(math.pi * math.cos(math.pi / 2 * t)))
 table.wrong("13.4", "is None", lambda t: None)
 
 

@@ -73,7 +73,8 @@ table.wrong(
 )
 table.wrong("14.1", "root of the number of probes", changed(lambda rows: told(rows, power=0)))
 table.wrong("14.1", "by the root, not", changed(lambda rows: told(rows, power=1)))
-table.wrong("14.1", "correction=0", changed(lambda rows: told(rows, correction=0)))
+table.wrong("14.1", "divide by the root of n", changed(lambda rows: told(rows, power=-0.5)))
+table.wrong("14.1", "Divide by n - 1", changed(lambda rows: told(rows, correction=0)))
 table.wrong("14.1", "variance", changed(lambda rows: (rows.mean(dim=0), rows.var(dim=0))))
 table.wrong("14.1", "dim=0 of looks", changed(lambda rows: (rows.mean(dim=0), rows.std(dim=1))))
 table.wrong(
@@ -240,6 +241,25 @@ table.wrong("14.3", "divergence at its start", along_path(lambda div, dt: div[:-
 table.wrong("14.3", "divergence at its end", along_path(lambda div, dt: div[1:] * dt))
 table.wrong("14.3", "not 1/N", along_path(lambda div, dt: (div[1:] + div[:-1]) / 2 / len(dt)))
 table.wrong("14.3", "Take their mean", along_path(lambda div, dt: (div[1:] + div[:-1]) * dt))
+table.wrong("14.3", "counts for its length", along_path(lambda div, dt: (div[1:] + div[:-1]) / 2))
+table.wrong(
+    "14.3", "belongs to the start of", along_path(trapezoid, lambda path: log_normal(path.end))
+)
+table.wrong(
+    "14.3",
+    "not times[i + 1]",
+    along_path(lambda div, dt: (div[1:] + div[:-1]) / 2 * dt.cumsum(dim=0)),
+)
+table.wrong(
+    "14.3",
+    "factor 1/2 in its exponent",
+    along_path(trapezoid, lambda path: 2 * log_normal(path.start) + math.log(2 * math.pi)),
+)
+table.wrong(
+    "14.3",
+    "asked at another time",
+    lambda velocity, path: by_a_loop(lambda x, t: velocity(x, 1 - t), path),
+)
 table.wrong("14.3", "at every state", along_path(trapezoid, lambda path: log_normal(path.states)))
 table.wrong("14.3", "every state into", lambda velocity, path: log_normal(path.states))
 table.wrong("14.3", "Add log p_0", along_path(trapezoid, lambda path: 0))
@@ -353,6 +373,26 @@ table.wrong(
 )
 table.wrong("14.4", "Take its logarithm", lambda x, t, m, s: as_derived(x, t, m, s).exp())
 table.wrong("14.4", "has shape", lambda x, t, m, s: as_derived(x, t, m, s).mean())
+
+
+def squares(x, t, m, s):
+    return (x - t[:, None] * m).square().sum(dim=1) / at_time(t, s)
+
+
+@table.wrong("14.1", "This is e . v")
+def without_autograd(velocity, x, t, signs):
+    return told(torch.stack([(e * velocity(x, t)).flatten(1).sum(dim=1).detach() for e in signs]))
+
+
+table.wrong(
+    "14.4",
+    "that of one coordinate",
+    lambda *a: as_derived(*a) + (a[0].shape[1] - 1) / 2 * math.log(2 * math.pi),
+)
+table.wrong("14.4", "factor 1/2 in its exponent", lambda *a: as_derived(*a) - squares(*a) / 2)
+table.wrong("14.4", "is negative", lambda *a: as_derived(*a) + squares(*a))
+table.wrong("14.4", "are exchanged", bell(variance=lambda t, s: at_time(1 - t, s)))
+table.wrong("14.4", "s only at t = 1", bell(variance=lambda t, s: torch.full_like(t, s**2)))
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

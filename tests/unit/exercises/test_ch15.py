@@ -36,6 +36,8 @@ wrong_jump("backward", lambda u, x, a, b: x - column(b - a, x) * u(x, a, b))
 wrong_jump("Add it to the point", lambda u, x, a, b: column(b - a, x) * u(x, a, b))
 wrong_jump("Yours lasts t1", lambda u, x, a, b: x + column(b, x) * u(x, a, b))
 wrong_jump("got t0 twice", lambda u, x, a, b: x + column(b - a, x) * u(x, a, a))
+wrong_jump("should end at t1", lambda u, x, a, b: x + column(1 - a, x) * u(x, a, b))
+wrong_jump("do not divide", lambda u, x, a, b: x + u(x, a, b) / column(b - a, x))
 wrong_jump("wrong order", lambda u, x, a, b: x + column(b - a, x) * u(x, b, a))
 wrong_jump("not its length", lambda u, x, a, b: x + column(b - a, x) * u(x, a, b - a))
 wrong_jump("wrong axis", lambda u, x, a, b: x + on_the_last_axis(b - a, x) * u(x, a, b))
@@ -93,6 +95,8 @@ wrong_target("not r", lambda v, d, t, r: v + r * d)
 wrong_target("end at r", lambda v, d, t, r: v + (1 - t) * d)
 wrong_target("Multiply the slope", lambda v, d, t, r: v + d / (r - t))
 wrong_target("no half", lambda v, d, t, r: v + (r - t) / 2 * d)
+wrong_target("not t", lambda v, d, t, r: v + t * d)
+wrong_target("not squared", lambda v, d, t, r: v + (r - t) ** 2 * d)
 table.wrong("15.3", "Detach it", lambda v, d, t, r: v + column(r - t, v) * d)
 table.wrong("15.3", "wrong axis", lambda v, d, t, r: (v + on_the_last_axis(r - t, v) * d).detach())
 table.wrong("15.3", "is None", lambda v, d, t, r: None)
@@ -167,6 +171,25 @@ def at_the_middle(x, t, r, m, s):
     middle = (t + r) / 2
     slope = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
     return m + slope * (x - middle * m)
+
+
+wrong_bell("at m only", lambda x, t, r, m, a, b: (r * m + b / a * (x - m) - x) / (r - t))
+wrong_bell("at m only", lambda x, t, r, m, a, b: (r * m + b / a * (x - r * m) - x) / (r - t))
+wrong_bell("the step lasts", lambda x, t, r, m, a, b: (r * m + b / a * (x - t * m) - x) / r)
+wrong_bell("the step lasts", lambda x, t, r, m, a, b: (r * m + b / a * (x - t * m) - x) / (1 - t))
+wrong_bell("divide by s_t", lambda x, t, r, m, a, b: (r * m + b * (x - t * m) - x) / (r - t))
+
+
+@table.wrong("15.4", "at single moments")
+def at_both_ends(x, t, r, m, s):
+    slopes = [(time * s**2 - (1 - time)) / width(time, s) ** 2 for time in (t, r)]
+    return m + sum(slopes) / 2 * (x - t * m)
+
+
+@table.wrong("15.4", "s is a width")
+def with_a_variance_for_a_width(x, t, r, m, s):
+    a, b = ((1 - time) ** 2 + time**2 * s for time in (t, r))
+    return m + ((b / a) ** 0.5 - 1) / (r - t) * (x - t * m)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

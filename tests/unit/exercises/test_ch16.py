@@ -250,4 +250,26 @@ table.wrong("16.4", "is None", lambda x, t, s, y, s_y: None)
 table.wrong("16.4", "finite number", lambda x, t, s, y, s_y: math.nan)
 
 
+table.wrong("16.2", "n - 1 below", lambda a: len(a) / (1 + (softmax(a) * len(a)).var()))
+
+
+def moved(end=None, c=None):
+    """Make an answer to 16.4 with another predicted end or variance; both get x, t, s and s_t^2."""
+
+    def answer(x, t, s, y, s_y):
+        mean, variance = parts(x, t, s)
+        given = x, t, s, (1 - t) ** 2 + (t * s) ** 2
+        mean, variance = end(*given) if end else mean, c(*given) if c else variance
+        return (mean + variance / (variance + s_y**2) * (y - mean) - x) / (1 - t)
+
+    return answer
+
+
+table.wrong("16.4", "Check C_t", moved(c=lambda x, t, s, v: s**2 * (1 - t) / v))
+table.wrong("16.4", "Check C_t", moved(c=lambda x, t, s, v: s**2 * (1 - t) ** 2))
+table.wrong("16.4", "Check C_t", moved(c=lambda x, t, s, v: v))
+table.wrong("16.4", "predicted end without y", moved(end=lambda x, t, s, v: t * s / v * x))
+table.wrong("16.4", "predicted end without y", moved(end=lambda x, t, s, v: s**2 / v * x))
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -93,6 +93,8 @@ table.wrong("17.3", "not a line", lambda s, a, b: 1 - s * (b - a) / (1 - a))
 table.wrong("17.3", "exponent", lambda s, a, b: s * (1 - b) / (1 - a))
 table.wrong("17.3", "starts at a", lambda s, a, b: (1 - b) ** s if a else ((1 - b) / (1 - a)) ** s)
 table.wrong("17.3", "Upside down", lambda s, a, b: ((1 - a) / (1 - b)) ** s)
+table.wrong("17.3", "not one over it", lambda s, a, b: ((1 - b) / (1 - a)) ** (1 / s))
+table.wrong("17.3", "not by b - a", lambda s, a, b: (1 - (b - a)) ** s)
 table.wrong("17.3", "time that is left", lambda s, a, b: (b - a) ** s)
 table.wrong("17.3", "divided by 1 - t", lambda s, a, b: math.exp(-s * (b - a)))
 table.wrong("17.3", "changes on the way", lambda s, a, b: math.exp(-s * (b - a) / (1 - b)))
@@ -189,6 +191,44 @@ def swapped(source, target, x1, noises):
         x = column(t, x1) * noise + column(1 - t, x1) * x1
         z = z + (target(z + x - x1, t) - source(x, t)) / n
     return z
+
+
+wrong_edit("source was asked at z", lambda a, b, z, x, x1, e, t: b(z + x - x1) - a(z))
+
+
+@table.wrong("17.4", "made of the edited point")
+def with_the_edited_point_in_the_mixture(source, target, x1, noises):
+    z, n = x1, len(noises)
+    for k, noise in enumerate(noises):
+        x = (1 - k / n) * noise + k / n * z
+        z = z + (target(z + x - x1, times(x1, k / n)) - source(x, times(x1, k / n))) / n
+    return z
+
+
+def with_clock(clock):
+    """Make an answer whose points are right, and whose clock is not; `clock` gets t and N."""
+
+    def edit(source, target, x1, noises):
+        n = len(noises)
+        return step_by_step(
+            lambda x, t: source(x, clock(t, n)), lambda x, t: target(x, clock(t, n)), x1, noises
+        )
+
+    return edit
+
+
+@table.wrong("17.4", "z begins as noise")
+def from_the_noise(source, target, x1, noises):
+    z, n = noises[0], len(noises)
+    for k, noise in enumerate(noises):
+        x = (1 - k / n) * noise + k / n * x1
+        z = z + (target(z + x - x1, times(x1, k / n)) - source(x, times(x1, k / n))) / n
+    return z
+
+
+table.wrong("17.4", "shows the end", with_clock(lambda t, n: t + 1 / n))
+table.wrong("17.4", "The clock is turned", with_clock(lambda t, n: 1 - t))
+table.wrong("17.4", "shift alone", lambda a, b, x, e: step_by_step(a, b, x, e) - x)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

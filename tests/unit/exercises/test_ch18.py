@@ -227,4 +227,37 @@ def all_of_them(variances, k, noise):
     return torch.sum(variances * noise**2 / (variances + noise**2))
 
 
+def by_both_ends(place, clock=lambda told, t, s: told, join=lambda noise, data: data - noise):
+    """Make an answer to 18.3 that finds both ends of the other flow's line."""
+
+    def answer(v, s, x, t, c, told):
+        at = clock(told, t, s)
+        u, time = v(place(x, t, s, c), at), column(at, x)
+        start = place(x, t, s, c)
+        return join(start - time * u, (start + (1 - time) * u) / s)
+
+    return answer
+
+
+wrong_unit("the mean of the data", by_both_ends(lambda x, t, s, c: x / c, join=lambda e, d: d))
+wrong_unit("convert the time", by_both_ends(lambda x, t, s, c: x / c, lambda told, t, s: t))
+wrong_unit("turned the wrong way: divide", by_both_ends(lambda x, t, s, c: x * c))
+wrong_unit("by nothing else", by_both_ends(lambda x, t, s, c: x / s))
+wrong_unit(
+    "in c and in the clock",
+    by_both_ends(
+        lambda x, t, s, c: x / column(1 - t + s * t, x), lambda told, t, s: s * t / (1 - t + s * t)
+    ),
+)
+wrong_unit("alone is right only", lambda v, s, x, t, c, told: v(x / c, told) / s)
+wrong_error(
+    "sum of the factors", lambda kept, left, k, noise, sq: (kept / (kept + sq)).sum() + left
+)
+table.wrong(
+    "18.4",
+    "`variances[k]`",
+    lambda v, k, noise: of(v, k, noise) - (v[k] if k < len(v) else noise),
+)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -52,6 +52,7 @@ def straightness_of_blob(S: Any) -> Right:
     if abs(predicted - measured) < 0.02:
         return Right(found + why, draw)
     known = [
+        (measured / 2, "That is one of the two coordinates. "),
         (0.0, "The paths are straight as curves, but their speed changes, and S sees that. "),
         (V, "That is V, the crossings. "),
         (pairs - flow_cost, "That is S + V together. "),
@@ -198,6 +199,7 @@ def acceleration(acceleration: Any) -> Right:
                 "too: add its derivative in t.",
             ),
             (in_time + backward, transposed),
+            ((v * in_time).sum(dim=1, keepdim=True) + backward, transposed),
             (backward - in_time, transposed),
             (backward, "This is v multiplied from the left, and the derivative in t is missing."),
             (in_time - in_place, "The two parts add up: dZ/dt is v, not -v."),
@@ -239,7 +241,7 @@ def crossing(crossing: Any) -> Right:
             (2 * (1 - rho), "This is the mean square of X1 - X0. Given the place it is less."),
             (
                 2 * root * math.atan((1 - rho) / (1 + rho)),
-                "The integral of 1 / (1 + c^2 w^2) is arctan(c w) / c. Here c is a root.",
+                "The integral of 1 / (1 + c^2 q^2) is arctan(c q) / c. Here c is a root.",
             ),
             (math.acos(rho) / root, "The root of 1 - rho^2 multiplies, it does not divide."),
             (root, "A factor is missing: the integral over t gives an arccosine."),
@@ -250,10 +252,11 @@ def crossing(crossing: Any) -> Right:
                 for factor in (root, 1 - rho, 1 - rho**2)
             ),
             (root**2 * math.acos(rho), "The factor is not 1 - rho^2, but its root."),
+            ((1 - rho) * math.acos(rho), "The factor is not 1 - rho, but the root of 1 - rho^2."),
             (root * math.degrees(math.acos(rho)), "The angle is in degrees."),
             (1 - rho**2, "This is the conditional variance at t = 0. Average it over all t."),
             *(
-                (root * math.acos(rho) * factor, "Note that dt is dw / 2, and w starts at -1.")
+                (root * math.acos(rho) * factor, "Note that dt is dq / 2, and q runs from -1 to 1.")
                 for factor in (0.5, 2)
             ),
             (root * math.asin(rho), "This is 0 for independent pairs, which do cross."),

@@ -31,8 +31,10 @@ def levels(levels: Any) -> Right:
         beta = case.to(torch.get_default_device())
         what = "signal and noise, a weight for each level"
         signal, noise = expect_pair(call(levels, beta), what)
-        s = expect_tensor(signal, beta, "The signal")
-        n = expect_tensor(noise, beta, "The noise")
+        roots = "Is it the root of something negative? What the steps keep multiplies: 1 - beta "
+        roots += "each. The betas may add up to more than 1."
+        s = expect_tensor(signal, beta, "The signal", finite=roots)
+        n = expect_tensor(noise, beta, "The noise", finite=roots)
         kept = torch.cumprod(1 - beta, dim=0)
         wanted, missing = kept.sqrt(), (1 - kept).sqrt()
         before = torch.cat([torch.ones_like(kept[:1]), kept[:-1]])
@@ -46,7 +48,10 @@ def levels(levels: Any) -> Right:
             ),
             (1 - beta, "This is one step alone, and squared. Multiply all up to k, take the root."),
             (before.sqrt(), "Level k has step k behind it, too: the product includes it."),
-            (torch.cumprod(beta, 0).sqrt(), "Each step keeps 1 - beta of the variance, not beta."),
+            *(
+                (each.sqrt(), "Each step keeps 1 - beta of the variance, not beta.")
+                for each in (torch.cumprod(beta, 0), 1 - torch.cumprod(beta, 0))
+            ),
             (
                 torch.cumsum((1 - beta).sqrt(), 0),
                 "The steps come one after the other: what they keep multiplies, and does not add.",

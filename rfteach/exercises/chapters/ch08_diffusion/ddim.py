@@ -31,6 +31,10 @@ def ddim(x: Tensor, x0: Tensor, here: Weights, there: Weights) -> tuple[Tensor, 
             s2 * x1 - n2 * x0,
             "The sign of the noise is wrong: both ends are mixed with positive weights.",
         ),
+        (
+            s2 * (x - x0) / s + n2 * x0,
+            "The noise in x has a weight, too: take off noise * x0, not x0.",
+        ),
         (s2 * (x - n2 * x0) / s + n2 * x0, "The noise in x has the weight of `here`."),
         (s2 * (x - s * x0) / n + n2 * x0 if n else x, swapped),
         (

@@ -33,6 +33,7 @@ def velocity_of_line(x: Tensor, t: Tensor) -> tuple[Tensor, list[Mistake]]:
         (torch.tan(math.pi / 2 * t.clamp(max=0.99)), "The tangent takes the wrong way"),
         (t / torch.hypot(t, 1 - t), "This is the sine of the angle, not the clock"),
         (t**2 / (t**2 + (1 - t) ** 2), "This is a share of the variance, not the clock"),
+        (math.pi / 2 * angle, "The clock is the angle over pi/2, not times it"),
         (torch.atan2(t, 1 - t) / math.pi, "The clock is the angle over pi/2, not over pi"),
     ]  # fmt: skip
     scaled = x / size

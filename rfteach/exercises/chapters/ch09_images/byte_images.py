@@ -142,6 +142,21 @@ def expect_pixels(to_pixels: Any, pixels: Tensor, generator: torch.Generator) ->
                 (255 * points.clamp(0, 1))[:, 0].double().round(),
                 "This takes [0, 1] for the range of the points; all that is dark turns black.",
             ),
+            (
+                (127.5 * (points.clamp(0, 1) + 1))[:, 0].double().round(),
+                "This cuts off all below 0, which is gray. Black is -1.",
+            ),
+            *(
+                (
+                    (127.5 * each)[:, 0].double().round() % 256,
+                    "Black is -1, and should become 0: add 1 before you multiply.",
+                )
+                for each in (points, points.clamp(-1, 1), points.clamp(min=0))
+            ),
+            (
+                (255 * (points.clamp(-1, 1) + 1))[:, 0].double().round() % 256,
+                "From black to white it is 2, from -1 to 1. Half of 255 for each.",
+            ),
             (255 - wanted.double(), "Black and white are swapped: -1 should become 0."),
         ]
         case = "A case to try: the points -1.2, -0.6, 0.5 and 1.2 become 0, 51, 191 and 255."

@@ -107,6 +107,7 @@ def _mistaken_rates(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
 
     sign = "Check the sign: at t = 0, where X_t is noise, g is -1."
     square = "In g, the variance of X1 is s^2."
+    covariance = "The covariance of X1 - X0 and X_t is t s^2 - (1 - t)"
     rates: list[tuple[Rate, str]] = [
         (
             lambda s, t: t * s**2 / variance(t, s**2),
@@ -137,11 +138,23 @@ def _mistaken_rates(s: Tensor, n: int) -> list[tuple[Tensor, str]]:
         ),
         (
             lambda s, t: (t**2 * s**2 - (1 - t) ** 2) / variance(t, s**2),
-            "The covariance of X1 - X0 and X_t is t s^2 - (1 - t), without squares of the weights.",
+            f"{covariance}, without squares of the weights.",
         ),
         (
             lambda s, t: (s**2 - 1) / variance(t, s**2),
-            "The covariance of X1 - X0 and X_t is t s^2 - (1 - t), with the weights of X_t.",
+            f"{covariance}, with the weights of X_t.",
+        ),
+        (
+            lambda s, t: (s**2 - (1 - t)) / variance(t, s**2),
+            f"{covariance}. Yours has s^2 without the weight t.",
+        ),
+        (
+            lambda s, t: (t * s**2 - 1) / variance(t, s**2),
+            f"{covariance}. Yours has 1 in place of 1 - t.",
+        ),
+        (
+            lambda s, t: (t * s**2 - (1 - t)) / ((1 - t) ** 2 + t * s**2),
+            "In the variance both weights are squared: (1 - t)^2 + t^2 s^2.",
         ),
         (lambda s, t: (s - 1) / (1 - t + t * s), "This is the straight flow from noise to data. "
          "The velocity of independent pairs is another one: E[X1 - X0 | X_t]."),
@@ -162,6 +175,10 @@ def _mistaken_distances(s: Tensor, a: Tensor) -> list[tuple[float, str]]:
         (
             (s**2 - a**2).sum().item(),
             "The mixed term is missing: C_a + C_b - 2 (C_a C_b)^(1/2) is (s_a - s_b)^2.",
+        ),
+        (
+            (1 - a).square().sum().item(),
+            "This compares the ends with the noise. Compare them with the data.",
         ),
         ((s**2 + a**2).sum().item(), "The mixed term -2 (C_a C_b)^(1/2) is missing."),
         (

@@ -62,9 +62,11 @@ def nearness(nearness: Any) -> Right:
             (to_unseen.min(dim=1).values / unit, "This looks for the neighbors among the unseen "
              "images. What may have been copied is the training set."),
             ((near / unit).square(), "This compares squared distances. Take the root of each."),
-            (to_training.mean(dim=1) / unit, "This takes the mean distance to all the training "
-             "images. A copy is near to *one* of them."),
-            (to_training.max(dim=1).values / unit, "This takes the farthest training image."),
+            *((to_training.mean(dim=1) / each, "This takes the mean distance to all the training "
+               "images. A copy is near to *one* of them.")
+              for each in (unit, real.mean(dim=1).median())),
+            *((to_training.max(dim=1).values / each, "This takes the farthest training image.")
+              for each in (unit, real.max(dim=1).values.median())),
             (near / real.mean(), "The unit is the mean distance of *all* pairs of unseen and "
              "training images. Take the nearest for each unseen image first, then the median."),
             (near / real.median(), "The unit is the median distance of *all* pairs. Take the "

@@ -13,7 +13,7 @@ from rfteach.exercises.chapters.ch11_stable_diffusion_3.partial_guidance import 
 from rfteach.exercises.chapters.ch11_stable_diffusion_3.times_of_flux import shifted_times
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools.answers import Right, Wrong, call
-from rfteach.exercises.tools.expect import expect_close, expect_tensor
+from rfteach.exercises.tools.expect import close, expect_close, expect_tensor
 from rfteach.exercises.tools.inputs import inputs, waves
 from rfteach.exercises.tools.labeled_flow import LabeledProbe, labeled
 from rfteach.exercises.tools.probe import Probe, expect_steps, expect_without_gradient
@@ -90,6 +90,10 @@ def guided_between(guided_between: Any) -> Right:
         free = waves(x, t) + labeled(x, nothing)
         told = waves(x, t) + labeled(x, condition)
         wanted, mistakes = guided_in_part(told, free, scale, t, start, stop)
+        early, late = (waves(x, each) - waves(x, t) for each in t.repeat_interleave(2).chunk(2))
+        twice, _ = guided_in_part(told + early, free + late, scale, t, start, stop)
+        hint = "The times of the doubled batch are not those of its rows: take `torch.cat([t, t])`."
+        mistakes.append((twice, hint))
         case = (
             "Before `start` and from `stop` on it is that of the condition; between, free + scale "
         )
@@ -119,6 +123,9 @@ def edit(edit: Any) -> Right:
         case = "A case to try: strength 1 and one step make noise - model(noise, 1000)."
         expect_close(got, wanted, mistakes, name="The image", pointer=case)
         expect_steps(model, steps)
+        levels = torch.tensor([1000 * strength * (1 - i / steps) for i in range(steps)])
+        if not close(torch.tensor(model.times), levels, 1e-5):
+            raise Wrong("The timesteps are rounded. A timestep is 1000 sigma, which may be 233.33.")
         expect_without_gradient(result, model)
     return Right(
         "A noisy image is a point of the line, so the flow can go on from it. How much of the "

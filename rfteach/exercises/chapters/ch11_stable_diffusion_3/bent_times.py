@@ -70,6 +70,15 @@ def density_of_bent(t: Tensor, a: float) -> tuple[Tensor, list[Mistake]]:
             t ** (1 / a - 1) / a / (t ** (1 / a) + (1 - t) ** (1 / a)),
             "The denominator depends on t, too: differentiate the quotient.",
         ),
+        *(
+            (each, "The denominator of the map is lost: divide by u^a + (1 - u)^a.")
+            for p in [t ** (1 / a)]
+            for each in (p / (a * t), a * t ** (a - 1), p * (1 - p) / (a * t * (1 - t)))
+        ),
+        (
+            u / (a * t * (1 - t)),
+            "The slope of logit(u) is 1 / (u (1 - u)). The factor 1 - u is missing.",
+        ),
         (
             _normal_of_logit(t, a),
             "This is the logit-normal density. Here u is uniform, so its logit is logistic.",

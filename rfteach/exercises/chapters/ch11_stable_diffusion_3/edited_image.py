@@ -30,6 +30,9 @@ def edited(
             z = z - length * sd3_model(z, z.new_full((len(z),), clock(sigma)))
         return z
 
+    def at(z: Tensor, sigma: float) -> Tensor:
+        return sd3_model(z, z.new_full((len(z),), _timestep(sigma)))
+
     mistakes = [
         (
             walk(start, length=-length),
@@ -135,7 +138,17 @@ def edited(
             "Each step takes the level in its middle. Euler's method takes that at its start.",
         ),
         (walk(start, length=1), "Each step has the length 1. It is strength / steps."),
-        (walk(start, levels[::-1]), "The levels run upward. They fall from strength to 0."),
+        *(
+            (walk(start, rising), "The levels run upward. They fall from strength to 0.")
+            for rising in (levels[::-1], [strength * i / steps for i in range(steps)])
+        ),
+        *(
+            (
+                start - length * sum(at(place, sigma) for sigma in levels),
+                "The model is asked where the points were at first. Ask where they are.",
+            )
+            for place in (start, image)
+        ),
         (
             walk(start, clock=lambda sigma: 999 * sigma),
             "The timestep is 1000 sigma, not 999.",
@@ -145,7 +158,7 @@ def edited(
             "The model was told how much of the way is left. It wants 1000 sigma.",
         ),
         (walk(start) + image, "The image is added once more in the end."),
-        (walk(image, length=length) + start - image, "Is the model asked where the points are?"),
+        (walk(image) + start - image, "Is the model asked where the points are?"),
         (walk(start, levels[:-1]), "A step is missing: the last one ends at sigma = 0."),
         (start, "This is the start: the model was not used."),
     ]

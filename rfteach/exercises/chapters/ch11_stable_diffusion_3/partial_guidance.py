@@ -65,6 +65,19 @@ def guided_in_part(
             "This is scale + 1. Start from the velocity for `nothing`, not from that for the "
             "condition.",
         ),
+        (
+            made(free - scale * more, told),
+            "Guidance goes from `nothing` to the condition, and yours goes the other way.",
+        ),
+        (
+            made(free + scale * told, told),
+            "The scale multiplies the difference of the two, told - free.",
+        ),
+        (made(free + (scale - 1) * more, told), "This is scale - 1: scale 1 is the condition."),
+        (
+            made(guided, told, (start <= t) & (t < start + stop)),
+            "`stop` is the time at which the guidance ends, not how long it lasts.",
+        ),
         (made(scale * more, told), "The velocity for `nothing` is missing in the sum."),
         (made(scale * told, told), "This scales the velocity, not the difference of the two."),
         (

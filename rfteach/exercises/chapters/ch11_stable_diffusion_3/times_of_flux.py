@@ -77,6 +77,15 @@ def shifted_times(even: Tensor, patches: int) -> tuple[Tensor, list[Mistake]]:
             "This multiplies sigma alone. A shift maps sigma to a sigma / (1 + (a - 1) sigma).",
         ),
         (
+            1 - math.exp(mu) * (1 - even) / (1 + math.exp(mu) * (1 - even)),
+            "Below the bar stands a - 1, not a: a shift maps sigma to a sigma / (1 + (a - 1) "
+            "sigma).",
+        ),
+        *(
+            (each, "This takes a power. A shift maps sigma to a sigma / (1 + (a - 1) sigma).")
+            for each in (1 - (1 - even) ** math.exp(-mu), 1 - (1 - even) ** math.exp(mu))
+        ),
+        (
             (even ** math.exp(mu)),
             "This takes a power. A shift maps sigma to a sigma / (1 + (a - 1) sigma).",
         ),

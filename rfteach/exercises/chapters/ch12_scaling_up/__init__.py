@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import reprlib
 from typing import Any
 
 import torch
@@ -59,13 +60,24 @@ def rows_of(rows_of: Any) -> Right:
                 f"{here}every process takes the same rows, {shares[0]}. So {processes} "
                 f"processes do the work of one. What differs between them is the rank."
             )
+        counts = {len(set(share)) for share in shares}
+        if len(counts) == 1 and counts != {n}:
+            raise Wrong(
+                f"{here}process 0 takes {reprlib.repr(shares[0])}. Its share is {n} rows, "
+                f"{batch} / {processes}."
+            )
+        first = f"Process 0 takes {reprlib.repr(shares[0])}."
+        if processes > 1:
+            first += f" Process 1 takes {reprlib.repr(shares[1])}."
         twice = sorted({row for row in taken if taken.count(row) > 1})
         if twice:
-            raise Wrong(f"{here}row {twice[0]} is taken more than once, so it would count twice.")
+            raise Wrong(
+                f"{here}row {twice[0]} is taken more than once, so it would count twice. {first}"
+            )
         missing = sorted(set(range(batch)) - set(taken))
         if missing:
             raise Wrong(
-                f"{here}row {missing[0]} is taken by nobody, so its pair was drawn in vain."
+                f"{here}row {missing[0]} is taken by nobody, so its pair was drawn in vain. {first}"
             )
         sizes = [len(share) for share in shares]
         if len(set(sizes)) > 1:

@@ -112,6 +112,12 @@ def expect_own_numbers(draw: Draw) -> None:
     """Raise Wrong when two shards share noise, of one seed or of two, and of any sizes."""
     if torch.isin(draw(0, 0), draw(0, 1)).any():
         raise Wrong("Shards 0 and 1 of one seed share noise. The number k must come into the seed.")
+    if torch.equal(draw(0, 1, 16), draw(0, 0, 32)[16:]):
+        raise Wrong(
+            "Shard 1 goes on where shard 0 of as many points ends: there is one stream of noise "
+            "for the whole run, and the shards before are drawn and thrown away. Then shards of "
+            "other sizes overlap, and a late one takes long. Seed a generator for each shard."
+        )
     for k in (0, 1, 3):
         if torch.equal(draw(3, k), draw(4, k)):
             raise Wrong(

@@ -166,6 +166,14 @@ def how_far_the_pull_goes(left: Any) -> Right:
             (strength * share, "The strength is an exponent: log(distance) falls by it."),
             ((1 - b) ** strength, "This is the share since time 0. The pull here starts at a."),
             (1 / right, "Upside down: the distance falls."),
+            (
+                share ** (1 / strength) if strength else 0.0,
+                "The strength is the exponent, not one over it.",
+            ),
+            (
+                (1 - (b - a)) ** strength,
+                "The time that is left shrinks by the factor (1 - b) / (1 - a), not by b - a.",
+            ),
             ((b - a) ** strength, "What counts is the time that is left, 1 - a and 1 - b."),
             (
                 2.718281828 ** (-strength * (b - a)),

@@ -26,22 +26,26 @@ def edited(
     *,
     place: str = "",
     first: int = 0,
+    late: int = 0,
     length: float | None = None,
     anew: bool = False,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Return FlowEdit of x1 with one noise a step, or what comes out with one thing wrong in it.
 
     Args:
         source, target, x1, noises: as in the exercise.
         place: where the velocities are asked; "" for the right points.
-        first: steps by which their clock is ahead.
+        first: steps by which their clock is ahead, and the noisy points with it.
+        late: steps by which their clock alone is ahead.
         length: of a step, in place of 1 / N.
         anew: each step begins at x1 again.
+        start: where the first step begins, in place of x1.
     """
-    z, n = x1, len(noises)
+    z, n = x1 if start is None else start, len(noises)
     for k, noise in enumerate(noises):
         t = (k + first) / n
-        clock = x1.new_full((len(x1),), t)
+        clock = x1.new_full((len(x1),), t + late / n if place != "turned" else 1 - t)
         x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
         if place == "added":
             x = x1 + (1 - t) * noise
@@ -51,6 +55,8 @@ def edited(
             "edited": (there, there),
             "mixed anew": ((1 - t) * noise + t * z, x),
             "bare": (z, x),
+            "bare source": (there, z),
+            "from z": (z + (1 - t) * noise + t * z - x1, (1 - t) * noise + t * z),
             "no shift": (z + x, x),
             "no noise": (z, x1),
         }.get(place, (there, x))
@@ -93,6 +99,30 @@ def likely_mistakes(x1: Tensor, noises: Tensor) -> list[tuple[Tensor, str]]:
         (
             edited(waves, other, x1, noises, first=1),
             "The velocities were asked at the end of each step. Ask at its start, k / N.",
+        ),
+        (
+            edited(waves, other, x1, noises, late=1),
+            "The clock shows the end of each step. Ask at its start, k / N.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="turned"),
+            "The clock is turned: t = 0 is noise, and t = k / N in step k.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="bare source"),
+            "The source was asked at z. It is asked at the given point with noise, x_t.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="from z"),
+            "x_t is made of the edited point. It is made of the given one: (1 - t) noise + t x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, start=noises[0]),
+            "z begins as noise. It begins as x1: FlowEdit goes straight from image to image.",
+        ),
+        (
+            edited(waves, other, x1, noises) - x1,
+            "This is the shift alone. Add it to x1.",
         ),
         (
             edited(waves, other, x1, noises, length=1.0),
