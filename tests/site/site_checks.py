@@ -1,12 +1,15 @@
 """What a page of the built book must hold to: functions that return the problems they find."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Error, TimeoutError
 from watching import Watched
 
 DESKTOP = 1024  # pixels, and above
+# In which order a page is turned. The corners are what each page is looked at in.
+EVERYWHERE = [("light", 1280), ("dark", 1280), ("dark", 375), ("light", 375)]
+CORNERS = EVERYWHERE[::2]
 LARGEST_PAGE = 2_000_000  # bytes, gzip'd, with its images
 LARGEST_WIDGETS = 400_000  # bytes of all widgets of a page: programs, weights, still pictures
 LARGEST_OF_IMAGES = 600_000  # the same where they draw images
@@ -62,6 +65,8 @@ BROKEN_IMAGES = """async () => {
 # that look the same, the longest stays an element; the others become text of what they are in.
 # The browser is asked how they look, so that no style is missed, wherever it comes from.
 ONE_WORD_OF_A_KIND = r"""() => {
+  // Kept for WHOLE_CODE: what looks alike in light mode need not do so in dark mode.
+  for (const code of document.querySelectorAll("pre")) code.whole = code.cloneNode(true);
   const looks = ["color", "backgroundColor", "backgroundImage", "opacity", "filter",
                  "mixBlendMode", "textShadow", "fontSize", "fontWeight"];
   const numbers = new Map(), kinds = new Map();
@@ -93,6 +98,21 @@ ONE_WORD_OF_A_KIND = r"""() => {
   document.querySelectorAll("pre").forEach((code) => code.normalize());
 }"""
 
+WHOLE_CODE = """() =>
+  document.querySelectorAll("pre").forEach((code) => code.replaceChildren(...code.whole.childNodes))
+"""
+
+# What moves after a page was turned is at its end, and what has to be scrolled can be reached: the
+# theme sees to that 300 ms after a change of the width.
+END_TRANSITIONS = """() => {
+  for (const change of document.getAnimations())
+    if (change instanceof CSSTransition) change.finish();
+}"""
+SCROLLS_BY_KEY = """() =>
+  [...document.querySelectorAll("pre")]
+    .every((box) => box.scrollWidth <= box.clientWidth || box.tabIndex === 0)
+"""
+
 # What is behind the text of a widget must be what is behind the text of the page.
 OTHER_BACKGROUND = """() => {
   const behind = (element) => {
@@ -122,6 +142,35 @@ class Visit(Watched):
             self.page.wait_for_function("!document.querySelector('.rf-still')")
         except TimeoutError:
             self.problems.append("a widget did not take the place of its still picture")
+
+    def look_in(self, places, widgets: dict[str, int] | None = None) -> list[str]:
+        """Look at the page in several places, and say of each problem where it shows.
+
+        It is loaded once, and then turned as a reader would turn it: that costs far less than to
+        load it anew.
+
+        Args:
+            places: color schemes and widths in pixels; the page was loaded in the first of them.
+            widgets: as in `look`.
+        """
+        found = []
+        for place in places:
+            if place != places[0]:
+                self.turn(*place)
+            found += [f"{place[0]}, {place[1]} px: {problem}" for problem in self.look(widgets)]
+            self.problems.clear()
+        return found
+
+    def turn(self, scheme: str, width: int):
+        """Change the color scheme of the system and the width of the window."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme)
+        with suppress(TimeoutError):  # axe then says what cannot be reached
+            self.page.wait_for_function(SCROLLS_BY_KEY, timeout=2000)
+        self.page.evaluate(END_TRANSITIONS)
+        theme = self.page.evaluate("document.documentElement.dataset.theme ?? null")
+        if theme not in (None, scheme):
+            self.problems.append(f"the system turned {scheme}, the page is {theme}")
 
     def look(self, widgets: dict[str, int] | None = None) -> list[str]:
         """Run all checks that need a browser and change nothing that a reader would notice.
@@ -154,13 +203,14 @@ class Visit(Watched):
     def _inaccessible(self) -> list[str]:
         """Ask axe-core; tell of what it calls serious or critical.
 
-        All its rules run in each visit: most of its time goes to finding out where everything is,
+        All its rules run in each look: most of its time goes to finding out where everything is,
         which fewer rules need too, and which `exclude` (of formulas, say) does not shorten.
         """
         self.page.evaluate(ONE_WORD_OF_A_KIND)
         # "preload" would fetch the style sheets again, from wrong addresses; passes take time.
         options = {"preload": False, "resultTypes": ["violations"]}
         violations = Axe().run(self.page, None, options).response["violations"]
+        self.page.evaluate(WHOLE_CODE)
         return [
             f"{violation['impact']} for accessibility: {violation['id']} ({violation['help']}), "
             + ", ".join(node["html"][:150] for node in violation["nodes"][:3])

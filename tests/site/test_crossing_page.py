@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 from site_checks import visit
-from widget_pages import drag_with_finger, problems_in_place, widget_page
+from widget_pages import PLACES, drag_with_finger, problems_in_place, widget_page
 
 import rfteach as rf
 from rfteach._widgets.crossing import crossing
@@ -68,10 +68,8 @@ def picture(page) -> str:
     return page.locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 375, 320])
-def test_it_takes_the_place_of_its_picture(address, open_context, scheme, width):
-    with visit(open_context(scheme, width), address) as visited:
+def test_it_takes_the_place_of_its_picture(address, open_context):
+    with visit(open_context(*PLACES[0]), address) as visited:
         visited.page.wait_for_selector(".rf-crossing")
         assert problems_in_place(visited) == []
 

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from site_checks import LARGEST_OF_IMAGES, LARGEST_PAGE, LARGEST_WIDGETS, visit
+from site_checks import (
+    CORNERS,
+    EVERYWHERE,
+    LARGEST_OF_IMAGES,
+    LARGEST_PAGE,
+    LARGEST_WIDGETS,
+    visit,
+)
 
 from scripts.built_book import Site
 
@@ -43,6 +50,13 @@ WIDGETS = {  # what the reader can touch, and how many of it
     "book/13_random_paths.html": {"canvas": 1},
     "book/16_steering.html": {"canvas": 1},
 }
+KINDS = [  # one page of each
+    "book/intro.html",
+    "book/05_reflow.html",
+    "book/solutions/05_reflow.html",
+    "book/api.html",
+    "search.html",
+]
 PLAYGROUNDS = {  # with other data than those of the page, as the cache may have mixed them
     "book/01_flows.html": "eight Gaussians",
     "book/04_sampling.html": "",
@@ -78,17 +92,31 @@ def test_the_start_page_leads_to_the_introduction(address, open_context):
     page.close()
 
 
-@pytest.mark.parametrize("width", [1280, 375])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
-def test_page_in_the_browser(address, open_context, page, scheme, width):
-    """All checks of a page in one visit: most of the time goes to loading it."""
-    with visit(open_context(scheme, width), f"{address}/{page}") as visited:
-        assert visited.page.evaluate("document.documentElement.dataset.theme") == scheme
-        problems = visited.look(WIDGETS.get(page, {}))
-        if page in PLAYGROUNDS and (scheme, width) == ("light", 1280):
-            problems = visited.play(PLAYGROUNDS[page])
+def test_page_in_the_browser(address, open_context, page):
+    """All checks of a page in one visit: most of the time goes to loading it and to axe.
+
+    It is loaded on a light desktop; then the system turns dark and the window narrow. These two
+    say what all four combinations would: formulas and pictures depend on neither; what is too wide
+    or cut off, on the width alone; the colors of what shows at both widths, on the scheme alone.
+    What shows at one width only is the frame that the theme puts around all pages of a kind: so one
+    page of each kind is looked at in all four.
+    """
+    places = EVERYWHERE if page in KINDS else CORNERS
+    with visit(open_context("light", 1280), f"{address}/{page}") as visited:
+        assert visited.page.evaluate("document.documentElement.dataset.theme") == "light"
+        problems = visited.look_in(places, WIDGETS.get(page, {}))
+        if page in PLAYGROUNDS:
+            visited.turn("light", 1280)
+            problems += visited.play(PLAYGROUNDS[page])
         assert not problems, "\n".join(problems)
+
+
+def test_a_page_can_be_loaded_on_a_dark_phone(address, open_context):
+    """As the others are turned to: this shows that a page loaded there is no other page."""
+    with visit(open_context("dark", 375), f"{address}/book/intro.html") as visited:
+        assert visited.page.evaluate("document.documentElement.dataset.theme") == "dark"
+        assert visited.look(WIDGETS["book/intro.html"]) == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -6,7 +6,7 @@ import struct
 import zlib
 
 import pytest
-from site_checks import LARGEST_PAGE, visit
+from site_checks import EVERYWHERE, LARGEST_PAGE, ONE_WORD_OF_A_KIND, visit
 
 from scripts.built_book import Site
 
@@ -123,8 +123,7 @@ def test_a_bad_page_is_found_out(problems, problem):
     assert problem in problems
 
 
-EVERYWHERE = [("light", 1280), ("light", 375), ("dark", 1280), ("dark", 375)]
-DARK, PHONE = EVERYWHERE[2:], EVERYWHERE[1::2]
+DARK, PHONE = EVERYWHERE[1:3], EVERYWHERE[2:]
 PALE = '<span class="k">pale</span>'
 READABLE = '<span class="n">readable</span> '
 STYLE = """<style>
@@ -150,13 +149,13 @@ img { width: 30px; height: 30px; }
     ],
 )
 def test_it_is_found_where_it_shows(visit_new, part, problem, where):
-    html, found = GOOD.replace("</main>", f"{STYLE}{part}</main>"), []
-    for scheme, width in EVERYWHERE:
-        with visit_new(html, scheme, width) as visited:
-            if problems := visited.look():
-                assert problem in "".join(problems)
-                found.append((scheme, width))
-    assert found == where
+    with visit_new(GOOD.replace("</main>", f"{STYLE}{part}</main>")) as visited:
+        found = visited.look_in(EVERYWHERE)
+    assert all(problem in each for each in found)
+    shown = [f"{scheme}, {width} px: " for scheme, width in EVERYWHERE]
+    assert [any(each.startswith(start) for each in found) for start in shown] == [
+        place in where for place in EVERYWHERE
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,10 +191,18 @@ def test_of_the_words_of_code_one_of_a_kind_is_looked_at(visit_new):
         lines, words = visited.page.locator("pre"), visited.page.locator("pre span")
         text = lines.all_inner_texts()
         assert words.count() == 2 * (9 + 1 + 9 + 4)
-        visited.look()
+        visited.page.evaluate(ONE_WORD_OF_A_KIND)
         assert lines.all_inner_texts() == text
         ids = words.evaluate_all("words => words.map((word) => word.id)")
         assert sorted(ids) == ["", "", "", "more", "more"]
+
+
+def test_after_the_look_the_code_is_whole_again(visit_new):
+    """Words that look alike in light mode may differ in dark mode."""
+    with visit_new(GOOD.replace("</main>", f"<pre>{READABLE * 9}</pre></main>")) as visited:
+        before = visited.page.locator("pre").inner_html()
+        visited.look()
+        assert visited.page.locator("pre").inner_html() == before
 
 
 @pytest.mark.parametrize("energy, problems", [(0.01, 0), (0.5, 1)])

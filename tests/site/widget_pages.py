@@ -54,10 +54,15 @@ def change(page, **traits):
     page.evaluate(program, traits)
 
 
+# Pages of widgets are loaded on a dark phone and turned through these, to where other tests start.
+PLACES = [("dark", 320), ("light", 375), ("dark", 1280), ("light", 1280)]
+
+
 def problems_in_place(visited) -> list[str]:
     """Return what is wrong with a page whose widgets should stand where their pictures stood."""
     stills = visited.page.locator(".rf-still").count()
-    return [*visited.look(), *[f"{stills} still pictures are left"] * bool(stills)]
+    problems = visited.look_in(PLACES)
+    return [*problems, *[f"{stills} still pictures are left"] * bool(stills)]
 
 
 def drag_with_finger(context, page, start: tuple[float, float], *offsets: tuple[float, float]):
