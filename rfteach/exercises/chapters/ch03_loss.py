@@ -149,6 +149,10 @@ def floor(floor: Any) -> Right:
             ),
             (dim * wanted, "The coordinates are alike: there are d of them, not d^2."),
             *((wanted * factor, f"There is a factor {factor:g} too much.") for factor in (0.5, 2)),
+            (
+                dim * delta * math.tan(delta),
+                "The integral of 1 / (1 + u^2) is arctan u, not tan u.",
+            ),
             (dim * delta / math.tan(delta), "arctan is the inverse of tan, which is not 1 / tan."),
             (dim * (delta**2 - math.log(1 + delta**2) / 2), wrong_covariance),
             (

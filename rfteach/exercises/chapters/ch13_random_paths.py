@@ -57,6 +57,7 @@ def score_from_velocity(score_from_velocity: Any) -> Right:
                 "x - t X1 is (1 - t) X0: one factor cancels.",
             ),
             ((v - x) / left, "From the noise to x the velocity acts for the time t: x = X0 + t v."),
+            ((v - time * x) / left, "The time multiplies v, not x: x = X0 + t v."),
             ((time * v - x) / time, "The width of the bell is 1 - t, not t."),
             (x - time * v, "This is the mean of the noise. The score is minus that, over 1 - t."),
             (

@@ -430,6 +430,10 @@ def bell_log_density(bell_log_density: Any) -> Right:
                 "The exponent of the normal density is negative: -||z||^2 / 2.",
             ),
             (
+                wanted + off.square().sum(dim=1) / (2 * variance) * (1 - 1 / dim),
+                "This is a mean over the coordinates of Z_0. The norm is their sum.",
+            ),
+            (
                 bell(off, t**2 + ((1 - t) * s) ** 2, dim),
                 "The weights are exchanged: s_t^2 = (1 - t)^2 + t^2 s^2, and 1 at t = 0.",
             ),

@@ -65,6 +65,11 @@ def one_jump(jump: Any) -> Right:
             (way * u, "This is the way of the jump. Add it to the point."),
             (x + along(t1, x) * u, "The step lasts t1 - t0. Yours lasts t1."),
             (x + along(1 - t0, x) * u, "This step ends at 1. Yours should end at t1."),
+            (
+                x + way * field(x, t0, torch.ones_like(t1)),
+                "The velocity was told the end 1, not t1.",
+            ),
+            (x + way * field(x, 0 * t0, t1), "The velocity was told the start 0, not t0."),
             (x + u / way, "Way = velocity times time: multiply by t1 - t0, do not divide."),
             (
                 x + way * field(x, t0, t0),

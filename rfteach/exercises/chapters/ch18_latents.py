@@ -282,6 +282,7 @@ def best_error(best_error: Any) -> Right:
                 "it decodes: which factor is best?",
             ),
             (left, "That is the error without noise."),
+            (sum(numbers), "That is the error of a decoder that ignores all of the numbers."),
             (lost, "The variances that are left out are lost as well. Add them."),
             (
                 (kept**2 / (kept + square)).sum().item() + left,

@@ -306,6 +306,7 @@ def by_gauss_quadrature_of_the_joint_covariance(delta, dim):
 
 
 table.wrong("3.3", "the mean square of X1 - X0", lambda delta, dim: dim * delta**2)
+table.wrong("3.3", "not tan u", lambda delta, dim: dim * delta * math.tan(delta))
 table.wrong("3.3", "V for one coordinate", lambda delta, dim: delta * math.atan(delta))
 table.wrong("3.3", "A factor delta is missing", lambda delta, dim: dim * math.atan(delta))
 table.wrong("3.3", "factor of it is missing", lambda delta, dim: dim * math.atan(delta) / delta)

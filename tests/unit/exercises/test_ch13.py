@@ -56,6 +56,7 @@ wrong_formula("The score needs that of X0", lambda v, x, t: -(x + (1 - t) * v) /
 wrong_formula("noise at t = 1", lambda v, x, t: -(x + (1 - t) * v) / t)
 wrong_formula("is not the score", lambda v, x, t: v)
 wrong_formula("sign of x", lambda v, x, t: (t * v + x) / (1 - t))
+wrong_formula("multiplies v, not x", lambda v, x, t: (v - t * x) / (1 - t))
 wrong_formula("not 1 - t: x", lambda v, x, t: ((1 - t) * v - x) / (1 - t))
 wrong_formula("Set parentheses", lambda v, x, t: t * v / (1 - t) - x)
 wrong_formula("Set parentheses", lambda v, x, t: t * v - x / (1 - t))

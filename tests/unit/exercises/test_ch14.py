@@ -391,6 +391,11 @@ table.wrong(
 )
 table.wrong("14.4", "factor 1/2 in its exponent", lambda *a: as_derived(*a) - squares(*a) / 2)
 table.wrong("14.4", "is negative", lambda *a: as_derived(*a) + squares(*a))
+table.wrong(
+    "14.4",
+    "The norm is their sum",
+    lambda *a: as_derived(*a) + (1 - 1 / a[0].shape[1]) * squares(*a) / 2,
+)
 table.wrong("14.4", "are exchanged", bell(variance=lambda t, s: at_time(1 - t, s)))
 table.wrong("14.4", "s only at t = 1", bell(variance=lambda t, s: torch.full_like(t, s**2)))
 

@@ -158,6 +158,7 @@ def wrong_error(hint, way):
 
 wrong_error("plain decoder", lambda kept, left, k, noise, sq: k * sq + left)
 wrong_error("without noise", lambda kept, left, k, noise, sq: left)
+wrong_error("ignores all", lambda kept, left, k, noise, sq: kept.sum() + left)
 wrong_error("Add them", lambda kept, left, k, noise, sq: (kept * sq / (kept + sq)).sum())
 wrong_error("still explain", lambda kept, left, k, noise, sq: (kept**2 / (kept + sq)).sum() + left)
 wrong_error(
