@@ -54,7 +54,8 @@ notebooks: setup ## execute every notebook with nbval; each stays in one process
 
 # The last chunks of pages go out one by one, since some take ten times as long as others.
 site: browser ## look at the pages in _build/html in a browser
-	$(BIN)/pytest tests/site -n 2 --maxschedchunk 1
+	$(BIN)/python -m scripts.find_other_browsers
+	$(BIN)/pytest tests/site -n 2 --maxschedchunk 1 -rs
 
 widgets: browser ## run the widgets in a JupyterLab, in a browser
 	$(BIN)/pytest tests/lab

@@ -53,18 +53,22 @@ def find_chromium() -> Path:
     raise FileNotFoundError("no Chromium or Chrome that starts was found")
 
 
-def _install() -> None:
-    """Install Chromium: Debian's package where we may, else Playwright's own copy."""
+def on_debian_as_root() -> bool:
+    """Say whether Debian's packages can be installed."""
     os_release = Path("/etc/os-release")
     debian = os_release.exists() and "ID=debian" in os_release.read_text().splitlines()
-    root = os.geteuid() == 0
-    if root and debian and shutil.which("apt-get"):
+    return os.geteuid() == 0 and debian and bool(shutil.which("apt-get"))
+
+
+def _install() -> None:
+    """Install Chromium: Debian's package where we may, else Playwright's own copy."""
+    if on_debian_as_root():
         subprocess.run(["apt-get", "update"])
         subprocess.run(["apt-get", "install", "-y", "chromium"])
         if shutil.which("chromium"):
             return
     # The system libraries that it needs can be added too, but only by root.
-    libraries = ["--with-deps"] if root else []
+    libraries = ["--with-deps"] if os.geteuid() == 0 else []
     subprocess.run([sys.executable, "-m", "playwright", "install", *libraries, "chromium"])
 
 

@@ -11,8 +11,47 @@ ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "_build" / "html"
 
 
+FRAME = b"""<!doctype html><title>A frame</title><link rel="icon" href="data:,">
+<body style="margin: 0"><iframe style="width: 1280px; height: 900px; border: 0"></iframe>"""
+
+# Notes what a page complains about, for a browser that tells nobody else.
+WATCH = b"""<head><script>
+const said = [];
+for (const kind of ["error", "warn"]) {
+  const original = console[kind];
+  console[kind] = (...words) => {
+    said.push(`console ${kind}: ${words.join(" ")}`);
+    original(...words);
+  };
+}
+addEventListener("error", ({ message, target }) =>
+  said.push(message ? `script error: ${message}` : `missing file: ${target.src ?? target.href}`),
+  true);
+addEventListener("unhandledrejection", ({ reason }) => said.push(`script error: ${reason}`));
+</script>"""
+
+
 class QuietHandler(SimpleHTTPRequestHandler):
-    """Serves files without a line on stderr for each."""
+    """Serves files without a line on stderr for each.
+
+    For browsers that cannot do without, there is /frame.html, a page with an empty frame, and
+    every page that is asked for with ?watched notes its complaints in `said`.
+    """
+
+    def do_GET(self):
+        """Answer a request."""
+        if self.path == "/frame.html":
+            content = FRAME
+        elif self.path.endswith(".html?watched"):
+            content = Path(self.translate_path(self.path)).read_bytes()
+            assert content.count(b"<head>") == 1
+            content = content.replace(b"<head>", WATCH)
+        else:
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(content)
 
     def log_message(self, *args):
         """Say nothing."""
