@@ -12,17 +12,31 @@ CPU. Streams, memory, speed, bf16 and the random numbers of CUDA are not pretend
 """
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from unittest import mock
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import return_and_correct_aliasing
-from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
+from torch.utils.backend_registration import (
+    _DummyBackendModule,
+    _setup_privateuseone_for_python_backend,
+)
+
+
+class _Module(_DummyBackendModule):
+    """What torch.cuda is to CUDA: its random numbers are those of the CPU."""
+
+    def get_rng_state(self, device=None):
+        return torch.get_rng_state()
+
+    def set_rng_state(self, state, device=None):
+        torch.set_rng_state(state)
+
 
 # Once in a process, and before its first gradient: the threads for gradients are made then.
-_setup_privateuseone_for_python_backend("gpu")
+_setup_privateuseone_for_python_backend("gpu", backend_module=_Module())
 GPU, KEY = torch.device("gpu", 0), "PrivateUse1"
 MARK = 1 << 62  # in the seeds of the device's generators; the numbers depend on the low bits alone
 
@@ -106,7 +120,8 @@ def _run(operation, args, kwargs):
     generator = kwargs.get("generator")
     if generator is not None and not generator.initial_seed() & MARK:
         raise DeviceError(f"{name} draws on the GPU with a generator of the CPU")
-    held_args, held_kwargs = tree_map(lambda x: getattr(x, "held", x), (args, kwargs))
+    held_args = _mapped(lambda x: getattr(x, "held", x), args)
+    held_kwargs = {key: _mapped(lambda x: getattr(x, "held", x), kwargs[key]) for key in kwargs}
     elsewhere = False
     if (asked := kwargs.get("device")) is not None:
         elsewhere = torch.device(asked).type != GPU.type
@@ -118,16 +133,39 @@ def _run(operation, args, kwargs):
         return args[0]
     if any(isinstance(x, OnGPU) and x.shape != x.held.shape for x in args):
         raise NotImplementedError(f"{name} changes a shape in place; see MADE_AT_ONCE")
-    result = tree_map(lambda x: OnGPU(x) if isinstance(x, Tensor) else x, result)
+    result = _mapped(OnGPU, result)
+    if not _shares_memory(operation):
+        return result
     return return_and_correct_aliasing(operation, args, kwargs, result)
+
+
+def _mapped(change, x):
+    """Change the tensors in a nest of tuples and lists."""
+    if isinstance(x, Tensor):
+        return change(x)
+    return type(x)([_mapped(change, part) for part in x]) if isinstance(x, (tuple, list)) else x
+
+
+def _tensors(x) -> list[Tensor]:
+    """Return the tensors in a nest of tuples and lists."""
+    found = []
+    _mapped(lambda tensor: found.append(tensor) or tensor, x)
+    return found
+
+
+@functools.cache
+def _shares_memory(operation) -> bool:
+    """Whether it works in place, or returns a view."""
+    schema = operation._schema
+    return any(x.alias_info for x in (*schema.arguments, *schema.returns))
 
 
 def _check_devices(name, args, kwargs):
     """Refuse tensors of two devices."""
-    concerned = tree_leaves((args, kwargs))
+    concerned = [args, *kwargs.values()]
     if name in MAY_MEET:  # it is here because one of its tensors is on the GPU
         concerned = [args[i] for i in MAY_MEET[name] if i < len(args)]
-    tensors = [x for x in concerned if isinstance(x, Tensor)]
+    tensors = _tensors(concerned)
     meets_gpu = name in MAY_MEET or any(isinstance(x, OnGPU) for x in tensors)
     if meets_gpu and any(x.dim() for x in tensors if not isinstance(x, OnGPU)):
         raise DeviceError(f"{name} got tensors of the GPU and of the CPU")
