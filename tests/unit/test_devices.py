@@ -33,7 +33,8 @@ def _calls(on: str, folder: Path):
     pairs = rf.IndependentCoupling(noise, rf.Moons())
     sharded = lambda: rf.sharded_flow_coupling(v, noise, folder, shard_size=2, device=on, **MADE)  # noqa: E731
     captioned = rf.CaptionCoupling(rf.ConditionalCoupling(noise, x1, label))
-    unet = rf.UNetVelocity(28, (8, 16), classes=N).to(on)
+    unet = rf.UNetVelocity(28, (32, 64), classes=N).to(on)
+    wide = rf.VelocityMLP(dim=2, width=16, depth=2).to(on)
     mmdit = rf.MMDiTVelocity(28, 14, 32, 1, 30).to(on)
     classifier, autoencoder = rf.ImageClassifier().to(on), rf.ImageAutoencoder(2).to(on)
     moments = lambda: rf.feature_moments(images.flatten(1)[:, 300:302])  # noqa: E731
@@ -52,6 +53,7 @@ def _calls(on: str, folder: Path):
         "sharded_flow_coupling": lambda: sharded().sample(3, **both),
         "flow_coupling": lambda: rf.flow_coupling(v, noise, **MADE, **both).x1,
         "train": lambda: rf.train(v, pairs, **FEW) and v(x0, t),
+        "Muon": lambda: rf.train(wide, pairs, optimizer=rf.Muon, **FEW) and wide(x0, t),
         "distill": lambda: rf.distill(v, rf.PairedCoupling(x0, x1), **FEW) and v(x0, t),
         "reflow": lambda: rf.reflow(v, noise, size=N, pair_steps=2, device=on, **FEW)[0](x0, t),
         "interpolate": lambda: rf.interpolate(x0, x1, t),
