@@ -29,7 +29,7 @@ sys.path.append(str(ROOT / "_ext"))
 
 from notebook_execution import KERNEL_ENVIRONMENT, current_cache  # noqa: E402
 
-EXECUTED = 0  # what a worker of jupyter-cache returns when no cell raised
+EXECUTED, RAISED = 0, 1  # what a worker of jupyter-cache returns: no cell raised, or one did
 SLOWEST = 5  # notebooks named at the end
 
 
@@ -75,20 +75,28 @@ def execute(root: Path, durations: Durations) -> list[str]:
     processes = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     print(f"{len(records)} notebooks to execute, {processes} at a time", flush=True)
     tasks = [ProcessData(record.pk, record.uri, cache, timeout, False) for record in records]
-    failed = []
+    failed, done, again = [], 0, []
     with ProcessPoolExecutor(processes, initializer=_start_worker) as pool:
-        running = [pool.submit(ExecutionWorkerLocalMProc(), task) for task in tasks]
         try:
-            for count, done in enumerate(as_completed(running), start=1):
-                status, uri = done.result()
-                if status == EXECUTED:
-                    seconds = cache.get_cached_project_nb(uri).data["execution_seconds"]
-                    durations.note(names[uri], seconds)
-                    said = f"{seconds:6.1f} s"
-                else:  # the worker has logged the error
-                    failed.append(names[uri])
-                    said = "  FAILED"
-                print(f"{said}  {names[uri]} ({count} of {len(tasks)})", flush=True)
+            # A kernel may die without a fault of its notebook: two that start at once may choose
+            # one port. What ended so is tried once more when all others are done.
+            for may_be_tried_again, todo in ((True, tasks), (False, again)):
+                running = {pool.submit(ExecutionWorkerLocalMProc(), task): task for task in todo}
+                for ended in as_completed(running):
+                    status, uri = ended.result()
+                    if status not in (EXECUTED, RAISED) and may_be_tried_again:
+                        again.append(running[ended])
+                        print(f" AGAIN, later  {names[uri]}", flush=True)
+                        continue
+                    done += 1
+                    if status == EXECUTED:
+                        seconds = cache.get_cached_project_nb(uri).data["execution_seconds"]
+                        durations.note(names[uri], seconds)
+                        said = f"{seconds:6.1f} s"
+                    else:  # the worker has logged the error
+                        failed.append(names[uri])
+                        said = "  FAILED"
+                    print(f"{said}  {names[uri]} ({done} of {len(tasks)})", flush=True)
         except KeyboardInterrupt:
             for worker in multiprocessing.active_children():
                 worker.kill()  # gently would mean to wait; its kernel ends when it misses it

@@ -42,6 +42,24 @@ def test_a_failing_notebook_is_named_and_hides_no_other(new_book):
     assert seconds == sorted(seconds, reverse=True)
 
 
+def test_a_kernel_that_dies_gets_a_second_chance_and_no_third(new_book):
+    died = new_book.root / "died"
+    new_book.write(
+        "02_dies_once",
+        f"""import os, pathlib
+
+mark = pathlib.Path({str(died)!r})
+if not mark.exists():
+    mark.touch()
+    os._exit(1)
+""",
+    )
+    assert executed(new_book.build())[-1] == "02_dies_once"
+    new_book.write("02_dies_once", "import os\n\nos._exit(1)")
+    log = new_book.build(succeeds=False)
+    assert "1 failed: book/02_dies_once.ipynb" in log and log.count("AGAIN") == 1
+
+
 def test_an_interrupted_build_keeps_what_is_done(new_book):
     new_book.write("02_long", "import time\n\ntime.sleep(600)")
     run = new_book.start()
