@@ -7,6 +7,7 @@ WebDriver BiDi, WebKit over WebDriver. Each has `open`, `resize`, `run` and `com
 import json
 import os
 import re
+import socket
 import subprocess
 import time
 import urllib.request
@@ -140,15 +141,16 @@ class WebKit:
             screen, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         display = f":{self._screen.stdout.readline().strip()}"
-        for self._port in range(4500, 4600):
-            self._driver = subprocess.Popen(
-                ["WebKitWebDriver", f"--port={self._port}"],
-                env=os.environ | {"DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"},
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            if self._answers():
-                break
+        with socket.socket() as free:  # two drivers on one port would share one session
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self._driver = subprocess.Popen(
+            ["WebKitWebDriver", f"--port={self._port}"],
+            env=os.environ | {"DISPLAY": display, "LIBGL_ALWAYS_SOFTWARE": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait_for_driver()
         options = {
             "binary": mini_browser(),
             "args": ["--automation"],
@@ -161,16 +163,13 @@ class WebKit:
         self._call("POST", "/timeouts", script=1000 * PATIENCE)
         self._call("POST", "/window/rect", width=1350, height=980)
 
-    def _answers(self) -> bool:
-        """Wait for the driver; False if another one has its port."""
+    def _wait_for_driver(self):
         for _ in range(10 * PATIENCE):
-            if self._driver.poll() is not None:
-                return False
             with suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=PATIENCE)
-                return self._driver.poll() is None
+                return
             time.sleep(0.1)
-        return False
+        raise RuntimeError("WebKitWebDriver does not answer")
 
     def _call(self, method: str, path: str, **body):
         request = urllib.request.Request(

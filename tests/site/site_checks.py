@@ -108,6 +108,7 @@ END_TRANSITIONS = """() => {
   for (const change of document.getAnimations())
     if (change instanceof CSSTransition) change.finish();
 }"""
+HAS_THEME = "(scheme) => [undefined, scheme].includes(document.documentElement.dataset.theme)"
 SCROLLS_BY_KEY = """() =>
   [...document.querySelectorAll("pre")]
     .every((box) => box.scrollWidth <= box.clientWidth || box.tabIndex === 0)
@@ -165,12 +166,13 @@ class Visit(Watched):
         """Change the color scheme of the system and the width of the window."""
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme=scheme)
+        try:
+            self.page.wait_for_function(HAS_THEME, arg=scheme, timeout=10_000)
+        except TimeoutError:
+            self.problems.append(f"the system turned {scheme}, the page did not")
         with suppress(TimeoutError):  # axe then says what cannot be reached
             self.page.wait_for_function(SCROLLS_BY_KEY, timeout=2000)
         self.page.evaluate(END_TRANSITIONS)
-        theme = self.page.evaluate("document.documentElement.dataset.theme ?? null")
-        if theme not in (None, scheme):
-            self.problems.append(f"the system turned {scheme}, the page is {theme}")
 
     def look(self, widgets: dict[str, int] | None = None) -> list[str]:
         """Run all checks that need a browser and change nothing that a reader would notice.

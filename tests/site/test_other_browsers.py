@@ -43,6 +43,7 @@ FOLDS = """() => [...document.querySelectorAll("main details")].flatMap((fold) =
 })"""
 
 EMPTY_CANVASES = """() => [...document.querySelectorAll("main canvas")].filter((canvas) => {
+  if (!canvas.checkVisibility()) return false; // the plane of a second flow, while there is one
   const { width, height } = canvas;
   const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
   return new Set(new Uint32Array(data.buffer)).size < 3;
@@ -54,10 +55,15 @@ PLAY = """async () => {
     .find((label) => label.textContent.startsWith("Steps N"));
   if (!label?.control) return [];
   const widget = label.closest(".rf-widget"), canvas = widget.querySelector("canvas");
+  const put = (control, value) => {
+    control.value = value;
+    for (const kind of ["input", "change"])
+      control.dispatchEvent(new Event(kind, { bubbles: true }));
+  };
+  for (const choice of widget.querySelectorAll("select"))  // with "one step", N says nothing
+    if (choice.value === "one step") put(choice, "Euler");
   const before = canvas.toDataURL();
-  label.control.value = 3;
-  for (const kind of ["input", "change"])
-    label.control.dispatchEvent(new Event(kind, { bubbles: true }));
+  put(label.control, 3);
   for (let i = 0; i < 400 && canvas.toDataURL() === before; i++)
     await new Promise((done) => setTimeout(done, 50));
   return canvas.toDataURL() === before ? ["the slider for N changes no picture"] : [];
