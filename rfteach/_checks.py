@@ -6,22 +6,19 @@ import torch
 from torch import Tensor, nn
 
 
-def check_tensor(name: str, values: Tensor) -> None:
-    """Raise unless `values` is a tensor."""
+def check_tensor(name: str, values: Tensor, dtype: torch.dtype | None = None) -> None:
+    """Raise unless `values` is a tensor; the way out makes one of the dtype, if one is given."""
     if not isinstance(values, Tensor):
+        wanted = name if dtype is None else f"{name}, dtype={dtype}"
         raise TypeError(
             f"{name} must be a torch.Tensor, not {type(values).__name__}; convert it with "
-            f"torch.as_tensor({name})"
+            f"torch.as_tensor({wanted})"
         )
 
 
 def check_real(name: str, values: Tensor) -> None:
     """Raise unless `values` is a floating-point tensor."""
-    if not isinstance(values, Tensor):
-        raise TypeError(
-            f"{name} must be a torch.Tensor, not {type(values).__name__}; "
-            f"convert it with torch.as_tensor({name}, dtype=torch.float32)"
-        )
+    check_tensor(name, values, torch.float32)
     if not values.is_floating_point():
         raise TypeError(
             f"{name} has dtype {values.dtype}, but it must hold real numbers; pass {name}.float()"
@@ -79,15 +76,15 @@ def check_pair(x0: Tensor, x1: Tensor) -> None:
 
 def check_condition(condition: Tensor | None, points: Tensor) -> None:
     """Raise unless the condition is None or has a row for each of the points."""
-    if condition is not None:
-        check_tensor("condition", condition)
-    if condition is not None and condition.shape[:1] != points.shape[:1]:
+    if condition is None:
+        return
+    check_tensor("condition", condition)
+    if condition.shape[:1] != points.shape[:1]:
         raise ValueError(
             f"the condition has shape {tuple(condition.shape)}, but {len(points)} points need one "
             f"row each; for one label everywhere pass torch.full(({len(points)},), label)"
         )
-    if condition is not None:
-        check_same_device("condition", condition, "x1", points)
+    check_same_device("condition", condition, "x1", points)
 
 
 def check_labels(labels: Tensor | None, classes: int | None) -> None:
@@ -105,6 +102,15 @@ def check_labels(labels: Tensor | None, classes: int | None) -> None:
         outside = labels[(labels < 0) | (labels >= classes)]
         if len(outside):
             raise IndexError(f"{int(outside[0])} is no label; they go from 0 to {classes - 1}")
+
+
+def check_images(x: Tensor, t: Tensor, colors: int, size: int) -> None:
+    """Raise unless `x` holds images that a network takes, and `t` a time for each."""
+    if x.shape[1:] != (colors, size, size) or t.shape != x.shape[:1]:
+        raise ValueError(
+            f"this network takes x of shape (batch, {colors}, {size}, {size}) and t of shape "
+            f"(batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
+        )
 
 
 def check_times(t: Tensor, x: Tensor) -> None:
@@ -162,16 +168,12 @@ def check_distribution(name: str, source: object) -> None:
 
 def check_coupling(coupling: object) -> None:
     """Raise unless pairs can be drawn from `coupling`."""
-    if isinstance(coupling, type) or not hasattr(coupling, "sample"):
+    if isinstance(coupling, type):
+        raise TypeError(f"the coupling is the class {coupling.__name__}; make one of it")
+    if not hasattr(coupling, "sample") or hasattr(coupling, "event_shape"):  # or a distribution
         raise TypeError(
-            f"the coupling is {coupling if isinstance(coupling, type) else type(coupling)}, from "
-            f"which no pairs can be drawn; pass IndependentCoupling(source, target), or "
-            f"PairedCoupling(x0, x1) for two tensors of points"
-        )
-    if hasattr(coupling, "event_shape"):
-        raise TypeError(
-            f"the coupling is of type {type(coupling).__name__}, a distribution, which gives no "
-            f"pairs; pass IndependentCoupling(Gaussian(2), target)"
+            f"the coupling is of type {type(coupling).__name__}, which gives no pairs; pass "
+            f"IndependentCoupling(source, target), or PairedCoupling(x0, x1) for two tensors"
         )
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
 
-def adam(parameters: list[nn.Parameter], *, lr: float) -> torch.optim.Optimizer:
+def _adam(parameters: list[nn.Parameter], *, lr: float) -> torch.optim.Optimizer:
     """Return Adam (Kingma and Ba 2015), in the quickest of PyTorch's ways to compute it."""
     return torch.optim.Adam(parameters, lr=lr, fused=True)
 
@@ -78,7 +78,7 @@ def train(
     learning_rate: float = 5e-3,
     time_sampler: TimeSampler = stratified_times,
     loss: Loss = velocity_matching_loss,
-    optimizer: Callable[..., torch.optim.Optimizer] = adam,
+    optimizer: Callable[..., torch.optim.Optimizer] = _adam,
     ema_decay: float = 0.998,
     seed: int = 0,
     device: torch.device | str | None = None,
@@ -89,11 +89,10 @@ def train(
 ) -> TrainingRun:
     """Fit `velocity` to a coupling, in place, by least squares (Liu et al. 2022, equation 1).
 
-    By default with Adam, and with a learning rate that warms up and then falls to 0. When the call
-    returns, is interrupted (KeyboardInterrupt), or fails, `velocity` holds the average of the
-    weights so far.
-    On a CPU a small network is trained on one thread, which is fastest; PyTorch's setting is put
-    back afterward.
+    The learning rate warms up and then falls to 0. When the call returns, is interrupted
+    (KeyboardInterrupt), or fails, `velocity` holds the average of the weights so far. On a CPU a
+    small network is trained on one thread, which is fastest; PyTorch's setting is put back
+    afterward.
 
     Args:
         velocity: module called as `velocity(x, t)`, or `velocity(x, t, condition=...)` when the
@@ -106,8 +105,8 @@ def train(
         time_sampler: `stratified_times`, `uniform_times`, `logit_normal_times` or your own.
         loss: `velocity_matching_loss`, `pseudo_huber_loss` or your own
             `loss(velocity, x0, x1, t)`, a mean over the pairs.
-        optimizer: `rfteach.Muon`, or one of PyTorch's such as `torch.optim.SGD`; called with the
-            weights and `lr=learning_rate`. Adam by default.
+        optimizer: Adam, or what makes another one when it is called with the weights and
+            `lr=learning_rate`: `rfteach.Muon`, or a class of PyTorch's such as `torch.optim.SGD`.
         ema_decay: share of the old average kept in each step; 0 keeps the last weights alone.
         seed: of all the randomness of the run: pairs and times.
         device: moves `velocity` there and trains there; where its parameters are when None.
@@ -144,6 +143,11 @@ def train(
     check_seed(seed)
     check_trainable(velocity)
     check_coupling(coupling)
+    if not callable(optimizer):
+        raise TypeError(
+            f"optimizer is of type {type(optimizer).__name__}, but it must make one, as a class "
+            f"does; pass optimizer=rfteach.Muon, say, and train gives it the weights"
+        )
     parameters = [p for p in velocity.parameters() if p.requires_grad]
     started = time.perf_counter()
     with (

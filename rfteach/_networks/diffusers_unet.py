@@ -1,4 +1,4 @@
-"""The network for images: a small U-Net of the library diffusers, in this book's convention."""
+"""The U-Net of the flows that are shipped for chapters 9 and 10, until they are trained anew."""
 
 from __future__ import annotations
 
@@ -7,38 +7,24 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_labels
+from rfteach._checks import check_images, check_labels
 from rfteach._optional import optional
 
 
 class DiffusersUNetVelocity(nn.Module):
     """A velocity v(x, t) for gray images: diffusers' UNet2DModel, which is told the time.
 
-    With `classes`, it is also told the label of each image, and the flow is class-conditional.
-
     Args:
         size: height and width of the images in pixels.
-        channels: features at each resolution, from the finest down; each next one has half the
-            height and width.
+        channels: features at each resolution, from the finest down.
         classes: number of labels, or None for a flow that knows of none.
 
     Raises:
-        ValueError: the size cannot be halved that often, or a number is below 1 or not a multiple
-            of 8, the number of groups of the normalization.
         ImportError: diffusers is not installed.
     """
 
     def __init__(self, size: int, channels: Sequence[int], classes: int | None = None):
         super().__init__()
-        check_count("size", size)
-        if not channels or any(c < 8 or c % 8 for c in channels):
-            raise ValueError(f"channels = {tuple(channels)}, but each must be a multiple of 8")
-        smallest = 2 ** (len(channels) - 1)
-        if size % smallest:
-            raise ValueError(
-                f"size = {size} cannot be halved {len(channels) - 1} times; pass fewer channels "
-                f"or a multiple of {smallest}"
-            )
         self.size, self.channels, self.classes = size, tuple(channels), classes
         self.net = optional("diffusers").UNet2DModel(
             sample_size=size,
@@ -64,11 +50,7 @@ class DiffusersUNetVelocity(nn.Module):
             ValueError: a shape is not as above, or labels are missing or not wanted.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
-        if x.shape[1:] != (1, self.size, self.size) or t.shape != x.shape[:1]:
-            raise ValueError(
-                f"this network takes x of shape (batch, 1, {self.size}, {self.size}) and t of "
-                f"shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
-            )
+        check_images(x, t, 1, self.size)
         check_labels(condition, self.classes)
         # diffusers encodes times by sines of periods that suit DDPM's 0 to 1000.
         return self.net(x, 1000 * t, class_labels=condition).sample

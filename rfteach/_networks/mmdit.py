@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_images
 from rfteach._data.captions import LENGTH
 from rfteach._optional import optional
 
@@ -117,11 +117,7 @@ class MMDiTVelocity(nn.Module):
         Raises:
             ValueError: a shape is not as above, or there are no tokens.
         """
-        if x.shape[1:] != (1, self.size, self.size) or t.shape != x.shape[:1]:
-            raise ValueError(
-                f"this network takes x of shape (batch, 1, {self.size}, {self.size}) and t of "
-                f"shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
-            )
+        check_images(x, t, 1, self.size)
         if condition is None or condition.shape != (len(x), LENGTH):
             got = "none" if condition is None else f"tokens of shape {tuple(condition.shape)}"
             raise ValueError(

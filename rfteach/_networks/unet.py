@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_labels
+from rfteach._checks import check_count, check_images, check_labels
 
 HEAD = 32  # numbers in a vector that attention compares
 PATCH = 2  # the first step folds patches of 2 x 2 pixels into channels
@@ -55,7 +55,7 @@ class ResidualBlock(nn.Module):
         self.speak = nn.Linear(told, 2 * channels)
         self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
         self.skip = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
-        nn.init.zeros_(cast(Tensor, self.second[1].weight))  # at first the block changes nothing
+        nn.init.zeros_(cast(Tensor, self.second[1].weight))  # at first it adds a constant alone
 
     def forward(
         self, x: Float[Tensor, "b inputs h w"], told: Float[Tensor, "b told"]
@@ -101,7 +101,6 @@ class UNetVelocity(nn.Module):
             has half the height and width of the image, and each next one half of those.
         classes: number of labels, or None for a flow that knows of none.
         colors: 1 for gray images, 3 for color.
-        depth: blocks at each resolution, on the way down and again on the way up.
 
     Raises:
         ValueError: the size cannot be halved that often, a number is below 1, or the channels are
@@ -109,19 +108,12 @@ class UNetVelocity(nn.Module):
     """
 
     def __init__(
-        self,
-        size: int,
-        channels: Sequence[int],
-        classes: int | None = None,
-        *,
-        colors: int = 1,
-        depth: int = 1,
+        self, size: int, channels: Sequence[int], classes: int | None = None, *, colors: int = 1
     ):
         super().__init__()
-        for name, value in (("size", size), ("colors", colors), ("depth", depth)):
-            check_count(name, value)
-        if classes is not None:
-            check_count("classes", classes)
+        for name, value in (("size", size), ("colors", colors), ("classes", classes)):
+            if value is not None:
+                check_count(name, value)
         if not channels or any(c < HEAD or c % HEAD for c in channels):
             raise ValueError(f"channels = {tuple(channels)}, but each must be a multiple of {HEAD}")
         smallest = PATCH * 2 ** (len(channels) - 1)
@@ -131,7 +123,7 @@ class UNetVelocity(nn.Module):
                 f"multiple of {smallest}"
             )
         self.size, self.channels, self.classes = size, tuple(channels), classes
-        self.colors, self.depth = colors, depth
+        self.colors = colors
         told = 4 * channels[0]
         self.time = nn.Sequential(
             nn.Linear(2 * FREQUENCIES, told), nn.SiLU(), nn.Linear(told, told)
@@ -142,16 +134,11 @@ class UNetVelocity(nn.Module):
             nn.PixelUnshuffle(PATCH), nn.Conv2d(pixels, channels[0], 3, padding=1)
         )
 
-        def blocks(inputs: int, channels: int) -> nn.ModuleList:
-            return nn.ModuleList(
-                ResidualBlock(channels if k else inputs, channels, told) for k in range(depth)
-            )
-
         steps = list(zip(channels[:-1], channels[1:], strict=True))  # from one resolution to next
-        self.down = nn.ModuleList(blocks(c, c) for c in channels)
+        self.down = nn.ModuleList(ResidualBlock(c, c, told) for c in channels)
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in steps)
         self.attention = Attention(channels[-1])
-        self.up = nn.ModuleList(blocks(2 * c, c) for c in channels)
+        self.up = nn.ModuleList(ResidualBlock(2 * c, c, told) for c in channels)
         self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
         last = nn.Conv2d(channels[0], pixels, 3, padding=1)
         nn.init.zeros_(last.weight)
@@ -171,11 +158,7 @@ class UNetVelocity(nn.Module):
             ValueError: a shape is not as above, or labels are missing or not wanted.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
-        if x.shape[1:] != (self.colors, self.size, self.size) or t.shape != x.shape[:1]:
-            raise ValueError(
-                f"this network takes x of shape (batch, {self.colors}, {self.size}, {self.size}) "
-                f"and t of shape (batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
-            )
+        check_images(x, t, self.colors, self.size)
         check_labels(condition, self.classes)
         told = self.time(time_features(t))
         if self.label is not None:
@@ -183,17 +166,14 @@ class UNetVelocity(nn.Module):
         told = F.silu(told)
 
         h, seen = self.enter(x), []
-        for level, blocks in enumerate(self.down):
+        for level, block in enumerate(self.down):
             if level:
                 h = self.shrink[level - 1](h)
-            for block in cast(nn.ModuleList, blocks):
-                h = block(h, told)
+            h = block(h, told)
             seen.append(h)
         h = self.attention(h)
         for level in reversed(range(len(self.channels))):
-            h = torch.cat([h, seen[level]], dim=1)
-            for block in cast(nn.ModuleList, self.up[level]):
-                h = block(h, told)
+            h = self.up[level](torch.cat([h, seen[level]], dim=1), told)
             if level:
                 h = self.grow[level - 1](h)
         return self.leave(h)

@@ -18,9 +18,10 @@ BETAS = (0.9, 0.95)  # of Adam, for all other weights
 def turned(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns"]:
     """Return nearly the closest matrix whose directions are all of length 1.
 
-    Its singular vectors are those of `matrix`; its singular values lie between 0.7 and 1.2 or so,
-    however small they were. Five steps of a Newton-Schulz iteration find it with products of
-    matrices alone (Jordan et al. 2024, "Muon: an optimizer for hidden layers in neural networks").
+    Its singular vectors are those of `matrix`. Its singular values lie between 0.65 and 1.21, those
+    excepted that were less than 0.0015 of the norm. Five steps of a Newton-Schulz iteration find it
+    with products of matrices alone (Jordan et al. 2024, "Muon: an optimizer for hidden layers in
+    neural networks").
     """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
@@ -35,16 +36,16 @@ def turned(matrix: Float[Tensor, "rows columns"]) -> Float[Tensor, "rows columns
 class Muon(torch.optim.Optimizer):
     """Muon for the weight matrices (Jordan et al. 2024), and Adam at half the rate for the rest.
 
-    A gradient has a few large directions and many small ones. Muon makes all of them equally long,
-    so that rare directions are learned, too. A convolution counts as a matrix with a row for each
-    channel that goes out. The rest are biases, scales, and matrices with fewer than 16 rows or
-    columns, such as those that read or write pixels.
+    Muon makes all directions in the gradient of a matrix nearly equally long. A convolution counts
+    as a matrix with a row for each channel that goes out. The rest are biases, scales, and matrices
+    with fewer than 16 rows or columns, such as those that read or write pixels.
 
     PyTorch's own `torch.optim.Muon` takes matrices only, no convolutions.
 
     Args:
         parameters: the weights to train.
-        lr: the learning rate of the matrices, about ten times what Adam would want.
+        lr: the learning rate of the matrices, in general not that of Adam: for the flows of images
+            here 0.005 to 0.02.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float = 1e-2):

@@ -55,9 +55,9 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
     preset = job.preset
     fit = partial(job.fit, optimizer=rf.Muon, **preset.training)
 
-    def pairs(name, velocity, steps, seed, size=preset.size):
-        asked = torch.arange(size, device=DEVICE) % 10
-        settings = {"size": size, "steps": steps, "seed": seed, "batch_size": 500}
+    def pairs(name, velocity, steps, seed):
+        asked = torch.arange(preset.size, device=DEVICE) % 10
+        settings = {"size": preset.size, "steps": steps, "seed": seed, "batch_size": 500}
         velocity = in_bf16(velocity)
         return job.flow_pairs(f"pairs of the {name}", velocity, NOISE, condition=asked, **settings)
 

@@ -1,4 +1,6 @@
-"""A flow from noise to the images of a folder, in color: a reader's own, or the book's emoji.
+"""A flow from noise to the images of a folder, in color.
+
+They are a reader's own, or faces that scripts/draw_faces.mjs draws.
 
 Photos of one kind of thing, hundreds of them, are a good start:
 
@@ -18,7 +20,7 @@ import rfteach as rf
 from rfteach import transfer_metrics
 from rfteach._runs.tensors import fingerprint
 from scripts.train.job import DEVICE, SEED, Job, fresh
-from scripts.train.measures import generate, in_bf16, to_bytes
+from scripts.train.measures import draw, generate, in_bf16
 
 LEAST = 20  # images in a folder
 SHOWN = 64  # samples in the picture
@@ -29,7 +31,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add those of the images."""
     parser.add_argument("--folder", type=Path, help="where they are")
     parser.add_argument("--size", type=int, help="in pixels (32), a multiple of 8")
-    parser.add_argument("--no-mirror", action="store_true", default=None, help="for letters")
+    parser.add_argument("--no-mirror", action="store_true", help="for letters")
 
 
 def read(job: Job) -> Tensor:
@@ -46,15 +48,6 @@ def read(job: Job) -> Tensor:
     if not options.no_mirror:
         images = torch.cat([images, images.flip(-1)])
     return images.to(DEVICE)
-
-
-def draw(path: Path, images: Tensor) -> None:
-    """Draw images in rows, each pixel four times as large."""
-    from PIL import Image
-
-    rows = [torch.cat(list(row), dim=2) for row in to_bytes(images).split(COLUMNS)]
-    picture = Image.fromarray(torch.cat(rows, dim=1).permute(1, 2, 0).cpu().numpy())
-    picture.resize((4 * picture.width, 4 * picture.height), Image.NEAREST).save(path)
 
 
 def run(job: Job) -> None:
@@ -75,12 +68,12 @@ def run(job: Job) -> None:
     )
     start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(SEED), device=DEVICE)
     made = generate(in_bf16(flow), start, steps=preset.euler)
-    draw(job.output / "images.png", made)
+    draw(job.output / "images.png", made.split(COLUMNS))
 
     def nearest(some: Tensor, others: Tensor) -> float:
         return transfer_metrics.nearest(some, others).distance.median().item()
 
-    half = len(images) // 2 if not job.options.no_mirror else len(images)
+    originals = images if job.options.no_mirror else images[: len(images) // 2]
     saved = job.save_flows("images.safetensors", {"1-RF": flow})
     job.write(
         {
@@ -90,7 +83,7 @@ def run(job: Job) -> None:
                 "nearest",
                 lambda: {
                     "samples to images": nearest(made, images),
-                    "images to each other": nearest(images[:half:2], images[1:half:2]),
+                    "images to each other": nearest(originals[::2], originals[1::2]),
                 },
             ),
             "data": {job.options.folder.name: {**saved, "models": {"1-RF": job.note("1-RF")}}},

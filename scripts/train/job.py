@@ -88,6 +88,8 @@ class Job:
         done = self.find(f"{name}.safetensors")
         if done.exists():
             tensors, _ = load_tensors(done, STAGE, f"delete {done} to train it again")
+            if done.is_relative_to(self.committed):
+                print(f"{name}: taken from {done}; delete it to train it again", flush=True)
             velocity.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
             return velocity
         running = self.stages / "running" / f"{name}.safetensors"
@@ -216,8 +218,9 @@ def command(options: Namespace) -> str:
     """Return the command, without where its files go and what the manifest says elsewhere."""
     words = ["python", "-m", "scripts.train", options.name]
     for option, value in vars(options).items():
-        if value is not None and option not in ("name", "output", "remark"):
-            words += [f"--{option}", str(value)]
+        if value not in (None, False) and option not in ("name", "output", "remark"):
+            flag = "--" + option.replace("_", "-")
+            words += [flag] if value is True else [flag, str(value)]
     return shlex.join(words)
 
 

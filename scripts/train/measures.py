@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -111,6 +112,16 @@ def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Calla
         }
         for name, counts in steps.items()
     }
+
+
+def draw(path: Path, rows: Sequence[Tensor]) -> None:
+    """Draw rows of images, each pixel four times as large."""
+    from PIL import Image
+
+    lines = [torch.cat(list(to_bytes(row)), dim=2) for row in rows]
+    pixels = torch.cat(lines, dim=1).permute(1, 2, 0).squeeze(2)  # gray images have no colors
+    picture = Image.fromarray(pixels.cpu().numpy())
+    picture.resize((4 * picture.width, 4 * picture.height), Image.NEAREST).save(path)
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from scripts.train.job import DEVICE, Job, fresh
 from scripts.train.measures import (
     accuracy,
     by_steps,
+    draw,
     generate,
     in_bf16,
     shipped_classifier,
@@ -165,15 +166,6 @@ def references(data: Data, classifier) -> dict[str, float]:
     return facts
 
 
-def draw(path: Path, inputs: Tensor, outputs: list[Tensor]) -> None:
-    """Draw sixteen inputs, and below them what each flow makes of them."""
-    from PIL import Image
-
-    rows = [torch.cat(list(to_bytes(images[:16])[:, 0]), dim=1) for images in (inputs, *outputs)]
-    picture = Image.fromarray(torch.cat(rows).cpu().numpy())
-    picture.resize((4 * picture.width, 4 * picture.height), Image.NEAREST).save(path)
-
-
 def run(job: Job) -> None:
     """Train and measure the flows, and keep the training images nearest to what they make."""
     options, classifier = job.options, None
@@ -202,7 +194,8 @@ def run(job: Job) -> None:
     saved = job.save_flows("transfer.safetensors", flows)
     neighbors = job.save("transfer_neighbors.safetensors", near)
     if classifier is None:
-        draw(job.output / "transfer.png", data.shown_source, list(ends.values()))
+        rows = [images[:16] for images in (data.shown_source, *ends.values())]
+        draw(job.output / "transfer.png", rows)
     job.write(
         {
             "images": {field: len(images) for field, images in data._asdict().items()},

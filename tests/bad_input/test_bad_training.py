@@ -56,9 +56,9 @@ def test_learning_rate(bad, coupling, says):
 @pytest.mark.parametrize(
     "wrong, text",
     [
-        (torch.zeros(4, 2), "PairedCoupling(x0, x1)"),
-        (rf.IndependentCoupling, "IndependentCoupling(source, target)"),
-        (rf.Moons(), "a distribution, which gives no pairs"),
+        (torch.zeros(4, 2), "of type Tensor, which gives no pairs; pass"),
+        (rf.IndependentCoupling, "the class IndependentCoupling; make one"),
+        (rf.Moons(), "of type Moons, which gives no pairs; pass"),
     ],
 )
 def test_what_is_no_coupling(wrong, text, says):
@@ -66,6 +66,12 @@ def test_what_is_no_coupling(wrong, text, says):
         rf.train(network(), wrong)
     with says(TypeError, "the coupling is", text):
         rf.distill(network(), wrong)
+
+
+@pytest.mark.parametrize("wrong", ["Adam", torch.optim.Adam(network().parameters())])
+def test_what_makes_no_optimizer(wrong, coupling, says):
+    with says(TypeError, "optimizer is of type", "optimizer=rfteach.Muon"):
+        rf.train(network(), coupling, optimizer=wrong)
 
 
 def test_what_is_no_number_or_no_seed(coupling, says):

@@ -55,6 +55,13 @@ def test_the_flows_of_images_are_those_of_the_manifest(data):
             assert torch.equal(parameter, parameter.half().float())
 
 
+def test_a_flow_that_knows_labels_asks_for_them():
+    flow = rf.pretrained("Fashion-MNIST")["1-RF"]
+    x, t = torch.zeros(1, 1, 28, 28), torch.zeros(1)
+    with pytest.raises(ValueError, match="labels from 0 to 9"):
+        flow(x, t)
+
+
 @pytest.mark.slow
 def test_one_step_is_as_good_as_measured():
     """The very samples of the manifest, so the FID differs by rounding alone."""
