@@ -6,7 +6,7 @@ pairs and without, tell what real images gain.
 """
 
 import copy
-from functools import partial
+from functools import cache, partial
 
 import torch
 from torch import Tensor
@@ -51,7 +51,12 @@ def joined(*couplings: rf.PairedCoupling) -> rf.PairedCoupling:
 
 
 def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
-    """Train the flows, or load what is trained already; return them and the pairs they learn."""
+    """Train the flows, or load what is trained already.
+
+    Returns:
+        the flows, and functions that return the pairs that they learn: those of a flow that is
+        trained already are not made again.
+    """
     preset = job.preset
     fit = partial(job.fit, optimizer=rf.Muon, **preset.training)
 
@@ -71,8 +76,15 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         time_sampler=rf.logit_normal_times,
         **preset.first,
     )
-    drawn = pairs("1-RF", first, preset.pair_steps, SEED)
-    mixed = joined(drawn, carried_back(job, first, images, labels))
+
+    @cache
+    def drawn():
+        return pairs("1-RF", first, preset.pair_steps, SEED)
+
+    @cache
+    def mixed():
+        return joined(drawn(), carried_back(job, first, images, labels))
+
     short = {
         f"2-RF, short, {name}": straighten(
             f"2-RF, short, {name}", copy.deepcopy(first), coupling, **preset.short
@@ -80,11 +92,17 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         for name, coupling in (("drawn pairs", drawn), ("real pairs, too", mixed))
     }
     second = straighten("2-RF", copy.deepcopy(first), mixed, **preset.second)
-    again = pairs("2-RF", second, preset.pair_steps // 2, SEED + 1)
+
+    @cache
+    def again():
+        return pairs("2-RF", second, preset.pair_steps // 2, SEED + 1)
+
     last = distilled("distilled", copy.deepcopy(second), again, **preset.distilled)
-    # the rival has the training and the pairs of both
+
+    def more():  # the rival has the training and the pairs of both
+        return joined(mixed(), pairs("1-RF, more", first, preset.pair_steps, SEED + 2))
+
     total = preset.second["steps"] + preset.distilled["steps"]
-    more = joined(mixed, pairs("1-RF, more", first, preset.pair_steps, SEED + 2))
     rival = distilled(
         "1-RF distilled", copy.deepcopy(first), more, **preset.distilled | {"steps": total}
     )
@@ -125,7 +143,7 @@ def run(job: Job) -> None:
             "pairs": {
                 **{
                     name: job.note(name)
-                    | job.note(f"{name}, ends", lambda c=coupling: {"FID": ends(c)})
+                    | job.note(f"{name}, ends", lambda c=coupling: {"FID": ends(c())})
                     for name, coupling in couplings.items()
                 },
                 "real pairs of the 1-RF": job.note("real pairs of the 1-RF"),

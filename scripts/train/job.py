@@ -84,7 +84,10 @@ class Job:
     def fit(
         self, name: str, velocity: nn.Module, coupling, *, how=rf.train, bf16=True, **training
     ) -> nn.Module:
-        """Train a velocity in place, going on from the last checkpoint; return it as shipped."""
+        """Train a velocity in place, going on from the last checkpoint; return it as shipped.
+
+        The coupling may be a function that returns it, which is called when it is needed.
+        """
         done = self.find(f"{name}.safetensors")
         if done.exists():
             tensors, _ = load_tensors(done, STAGE, f"delete {done} to train it again")
@@ -96,7 +99,7 @@ class Job:
         made: list[int] = []  # the steps of this process
         run = how(
             velocity,
-            coupling,
+            coupling() if callable(coupling) else coupling,
             checkpoint=running,
             accelerator=make_accelerator() if bf16 else None,
             callback=lambda step, loss: made.append(step),

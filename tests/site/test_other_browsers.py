@@ -42,12 +42,18 @@ FOLDS = """() => [...document.querySelectorAll("main details")].flatMap((fold) =
   return grown ? [] : ["a fold does not open: " + fold.textContent.trim().slice(0, 60)];
 })"""
 
-EMPTY_CANVASES = """() => [...document.querySelectorAll("main canvas")].filter((canvas) => {
-  if (!canvas.checkVisibility()) return false; // the plane of a second flow, while there is one
-  const { width, height } = canvas;
-  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
-  return new Set(new Uint32Array(data.buffer)).size < 3;
-}).map((canvas) => "an empty canvas: " + canvas.ariaLabel)"""
+# What is drawn is drawn in the next frame, which may be late: a canvas is given 5 s.
+EMPTY_CANVASES = """async () => {
+  const empty = () => [...document.querySelectorAll("main canvas")].filter((canvas) => {
+    if (!canvas.checkVisibility()) return false; // the plane of a second flow, while there is one
+    const { width, height } = canvas;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+    return new Set(new Uint32Array(data.buffer)).size < 3;
+  });
+  for (let i = 0; i < 100 && empty().length; i++)
+    await new Promise((done) => setTimeout(done, 50));
+  return empty().map((canvas) => "an empty canvas: " + canvas.ariaLabel);
+}"""
 
 # The slider is moved as by hand. Not before the noise is carried anew does the picture change.
 PLAY = """async () => {
