@@ -6,8 +6,10 @@ Photos of one kind of thing, hundreds of them, are a good start:
 
     python -m scripts.train images --preset cpu --folder cats --size 32 --output made
 
-It writes the weights (made/images.safetensors), the manifest, and made/images.png: the first 64
-samples, none of them chosen. Each image also comes mirrored, unless you say --no-mirror.
+It writes the weights (made/images.safetensors), the manifest, and made/images.png: 64 samples,
+none of them chosen, and below them the training image nearest to each. A tenth of the images is
+held out: the samples are compared with them. Each training image also comes mirrored, unless you
+say --no-mirror.
 """
 
 import argparse
@@ -19,8 +21,8 @@ from torch import Tensor
 import rfteach as rf
 from rfteach import transfer_metrics
 from rfteach._runs.tensors import fingerprint
-from scripts.train.job import DEVICE, SEED, Job, fresh
-from scripts.train.measures import draw, generate, in_bf16
+from scripts.train.job import DEVICE, SEED, Job, fresh, rounded
+from scripts.train.measures import draw, generate, in_bf16, to_bytes
 
 LEAST = 20  # images in a folder
 SHOWN = 64  # samples in the picture
@@ -34,8 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-mirror", action="store_true", help="for letters")
 
 
-def read(job: Job) -> Tensor:
-    """Return the images of the folder, or stop and say what is wrong with it."""
+def read(job: Job) -> tuple[Tensor, Tensor]:
+    """Return the images to train on and those held out, or stop and say what is wrong."""
     options = job.options
     if None in (options.folder, options.output):
         raise SystemExit("pass --folder and --output")
@@ -45,14 +47,15 @@ def read(job: Job) -> Tensor:
         images = rf.image_folder(options.folder, size=size, color=True, at_least=LEAST)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
+    training = images[torch.arange(len(images)) % 10 != 0]
     if not options.no_mirror:
-        images = torch.cat([images, images.flip(-1)])
-    return images.to(DEVICE)
+        training = torch.cat([training, training.flip(-1)])
+    return training.to(DEVICE), images[::10].to(DEVICE)
 
 
 def run(job: Job) -> None:
     """Train the flow, draw with it, and measure how near its samples are to the images."""
-    images, preset = read(job), job.preset
+    (images, held_out), preset = read(job), job.preset
     job.require(images=fingerprint(images))
     noise = rf.Gaussian(*images.shape[1:])
     flow = job.fit(
@@ -68,24 +71,20 @@ def run(job: Job) -> None:
     )
     start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(SEED), device=DEVICE)
     made = generate(in_bf16(flow), start, steps=preset.euler)
-    draw(job.output / "images.png", made.split(COLUMNS))
-
-    def nearest(some: Tensor, others: Tensor) -> float:
-        return transfer_metrics.nearest(some, others).distance.median().item()
-
-    originals = images if job.options.no_mirror else images[: len(images) // 2]
+    twins = transfer_metrics.nearest(made, images)
+    usual = transfer_metrics.nearest(held_out, images)
+    draw(job.output / "images.png", [*made.split(COLUMNS), *images[twins.row].split(COLUMNS)])
+    neighbors = job.save("images_neighbors.safetensors", {"1-RF": to_bytes(images[twins.row])})
     saved = job.save_flows("images.safetensors", {"1-RF": flow})
     job.write(
         {
             "images": len(images),
+            "neighbors": {**neighbors, "steps": preset.euler},
             # Smaller for samples than for images: the flow repeats what it was trained on.
-            "nearest": job.note(
-                "nearest",
-                lambda: {
-                    "samples to images": nearest(made, images),
-                    "images to each other": nearest(originals[::2], originals[1::2]),
-                },
-            ),
+            "nearest": {
+                "samples to images": rounded(twins.distance.median().item()),
+                "held-out images to images": rounded(usual.distance.median().item()),
+            },
             "data": {job.options.folder.name: {**saved, "models": {"1-RF": job.note("1-RF")}}},
         }
     )
