@@ -160,16 +160,16 @@ def arrow(ax: Axes, start: Sequence[float], step: Sequence[float], *, color: str
     )  # fmt: skip
 
 
-def image_grid(ax: Axes, images: Float[Tensor, "n 1 height width"], *, columns: int) -> None:
-    """Draw gray images row by row, `columns` to a row; -1 is black and 1 is white."""
-    shades = _numpy(images.float())[:, 0].clip(-1, 1)
-    count, height, width = shades.shape
+def image_grid(ax: Axes, images: Float[Tensor, "n colors height width"], *, columns: int) -> None:
+    """Draw gray or color images row by row, `columns` to a row; -1 is black and 1 is white."""
+    pixels = _numpy(images.float()).transpose(0, 2, 3, 1).clip(-1, 1) / 2 + 0.5
+    count, height, width, colors = pixels.shape
     rows = -(-count // columns)
-    sheet = np.ones((rows * columns, height + 1, width + 1))  # a white line between two images
-    sheet[:count, :-1, :-1] = shades
-    sheet = sheet.reshape(rows, columns, height + 1, width + 1).swapaxes(1, 2)
-    sheet = sheet.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
-    ax.imshow(sheet, cmap="gray", vmin=-1, vmax=1, interpolation="nearest")
+    sheet = np.ones((rows * columns, height + 1, width + 1, colors))  # white between two images
+    sheet[:count, :-1, :-1] = pixels
+    sheet = sheet.reshape(rows, columns, height + 1, width + 1, colors).swapaxes(1, 2)
+    sheet = sheet.reshape(rows * (height + 1), columns * (width + 1), colors)[:-1, :-1]
+    ax.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_axis_off()
 
 

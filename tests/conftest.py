@@ -1,11 +1,14 @@
 """What the tests of all folders share: no state of accelerate, and a browser."""
 
+import os
 import sys
 
 import pytest
 
 from scripts.find_chromium import find_chromium
 
+# Behind a proxy, too, the servers that tests start are on this machine.
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 # No name is looked up, so that a request to another host goes nowhere; the checks still see it.
 OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 CHROMIUM_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", OFFLINE]

@@ -1,8 +1,9 @@
 """The flows of chapter 9: Fashion-MNIST from noise, given the class.
 
 They are a 1-RF, the 2-RF that Reflow makes of it, the 2-RF distilled into one step, and its rival,
-the 1-RF distilled, which gets the training of both. Two short 2-RFs, with real images among the
-pairs and without, tell what real images gain.
+the 1-RF distilled, which gets the training of both. All but the 1-RF learn from drawn pairs and
+from real images, each with the noise that the flow leads it back to. Two short 2-RFs, with real
+images among as many pairs and without, tell what these gain.
 """
 
 import copy
@@ -28,9 +29,10 @@ RECHECK = 1000  # samples that the chapter generates again
 DRAWS = 3  # sets of noise in each measurement
 
 
-def carried_back(job: Job, velocity, images: Tensor, labels: Tensor) -> rf.PairedCoupling:
+def carried_back(
+    job: Job, name: str, velocity, steps: int, images: Tensor, labels: Tensor
+) -> rf.PairedCoupling:
     """Return pairs that end at real images: the flow leads each back to its noise."""
-    steps = job.preset.pair_steps
 
     def make() -> rf.PairedCoupling:
         starts = [
@@ -41,13 +43,19 @@ def carried_back(job: Job, velocity, images: Tensor, labels: Tensor) -> rf.Paire
         ]
         return rf.PairedCoupling(torch.cat(starts), images, labels)
 
-    return job.pairs("real pairs of the 1-RF", make)
+    return job.pairs(f"real pairs of the {name}", make)
 
 
 def joined(*couplings: rf.PairedCoupling) -> rf.PairedCoupling:
     """Return all pairs of several couplings as one."""
     columns = ("x0", "x1", "condition")
     return rf.PairedCoupling(*(torch.cat([getattr(c, k) for c in couplings]) for k in columns))
+
+
+def some(coupling: rf.PairedCoupling, count: int) -> rf.PairedCoupling:
+    """Return so many pairs of a coupling, chosen by chance."""
+    rows = torch.randperm(len(coupling), generator=torch.Generator().manual_seed(SEED))[:count]
+    return rf.PairedCoupling(coupling.x0[rows], coupling.x1[rows], coupling.condition[rows])
 
 
 def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
@@ -77,30 +85,39 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         **preset.first,
     )
 
+    back = partial(carried_back, job, images=images, labels=labels)
+    steps = preset.pair_steps
+
     @cache
     def drawn():
-        return pairs("1-RF", first, preset.pair_steps, SEED)
+        return pairs("1-RF", first, steps, SEED)
 
     @cache
     def mixed():
-        return joined(drawn(), carried_back(job, first, images, labels))
+        return joined(drawn(), back("1-RF", first, steps))
+
+    def mixed_as_many():
+        return some(mixed(), preset.size)
 
     short = {
         f"2-RF, short, {name}": straighten(
             f"2-RF, short, {name}", copy.deepcopy(first), coupling, **preset.short
         )
-        for name, coupling in (("drawn pairs", drawn), ("real pairs, too", mixed))
+        for name, coupling in (("drawn pairs", drawn), ("real pairs, too", mixed_as_many))
     }
     second = straighten("2-RF", copy.deepcopy(first), mixed, **preset.second)
 
     @cache
     def again():
-        return pairs("2-RF", second, preset.pair_steps // 2, SEED + 1)
+        return pairs("2-RF", second, steps // 2, SEED + 1)
 
-    last = distilled("distilled", copy.deepcopy(second), again, **preset.distilled)
+    def again_mixed():
+        return joined(again(), back("2-RF", second, steps // 2))
 
-    def more():  # the rival has the training and the pairs of both
-        return joined(mixed(), pairs("1-RF, more", first, preset.pair_steps, SEED + 2))
+    last = distilled("distilled", copy.deepcopy(second), again_mixed, **preset.distilled)
+
+    def more():  # the rival has the training of both, and as many drawn pairs
+        return joined(mixed(), pairs("1-RF, more", first, steps, SEED + 2))
 
     total = preset.second["steps"] + preset.distilled["steps"]
     rival = distilled(
@@ -146,7 +163,7 @@ def run(job: Job) -> None:
                     | job.note(f"{name}, ends", lambda c=coupling: {"FID": ends(c())})
                     for name, coupling in couplings.items()
                 },
-                "real pairs of the 1-RF": job.note("real pairs of the 1-RF"),
+                **{f"real {name}": job.note(f"real {name}") for name in couplings},
             },
             "short": short,
             "data": {"Fashion-MNIST": {**saved, "models": models}},

@@ -21,23 +21,24 @@ from torch import Tensor
 import rfteach as rf
 from rfteach import transfer_metrics
 from rfteach._runs.tensors import fingerprint
-from scripts.train.job import DEVICE, SEED, Job, fresh, rounded
+from scripts.train.job import DEVICE, Job, fresh, rounded
 from scripts.train.measures import draw, generate, in_bf16, to_bytes
 
 LEAST = 20  # images in a folder
 SHOWN = 64  # samples in the picture
 COLUMNS = 16
+NOISE_SEED = 1000  # not that of the training
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add those of the images."""
     parser.add_argument("--folder", type=Path, help="where they are")
-    parser.add_argument("--size", type=int, help="in pixels (32), a multiple of 8")
+    parser.add_argument("--size", type=int, help="in pixels (32), a multiple of 4")
     parser.add_argument("--no-mirror", action="store_true", help="for letters")
 
 
 def read(job: Job) -> tuple[Tensor, Tensor]:
-    """Return the images to train on and those held out, or stop and say what is wrong."""
+    """Return the images to train on and those held out, or stop and say what is wrong with them."""
     options = job.options
     if None in (options.folder, options.output):
         raise SystemExit("pass --folder and --output")
@@ -47,15 +48,14 @@ def read(job: Job) -> tuple[Tensor, Tensor]:
         images = rf.image_folder(options.folder, size=size, color=True, at_least=LEAST)
     except (FileNotFoundError, ValueError) as error:
         raise SystemExit(str(error)) from None
-    training = images[torch.arange(len(images)) % 10 != 0]
-    if not options.no_mirror:
-        training = torch.cat([training, training.flip(-1)])
-    return training.to(DEVICE), images[::10].to(DEVICE)
+    return images[torch.arange(len(images)) % 10 != 0].to(DEVICE), images[::10].to(DEVICE)
 
 
 def run(job: Job) -> None:
     """Train the flow, draw with it, and measure how near its samples are to the images."""
-    (images, held_out), preset = read(job), job.preset
+    (originals, held_out), preset = read(job), job.preset
+    mirrored = not job.options.no_mirror
+    images = torch.cat([originals, originals.flip(-1)]) if mirrored else originals
     job.require(images=fingerprint(images))
     noise = rf.Gaussian(*images.shape[1:])
     flow = job.fit(
@@ -64,27 +64,25 @@ def run(job: Job) -> None:
         rf.IndependentCoupling(noise, rf.Empirical(images)),
         optimizer=rf.Muon,
         time_sampler=rf.logit_normal_times,
-        steps=preset.steps,
-        batch_size=preset.batch_size,
-        learning_rate=preset.learning_rate,
-        ema_decay=preset.ema_decay,
+        **preset.training,
     )
-    start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(SEED), device=DEVICE)
+    start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(NOISE_SEED), device=DEVICE)
     made = generate(in_bf16(flow), start, steps=preset.euler)
     twins = transfer_metrics.nearest(made, images)
     usual = transfer_metrics.nearest(held_out, images)
     draw(job.output / "images.png", [*made.split(COLUMNS), *images[twins.row].split(COLUMNS)])
     neighbors = job.save("images_neighbors.safetensors", {"1-RF": to_bytes(images[twins.row])})
+    folder = job.options.folder.resolve()
     saved = job.save_flows("images.safetensors", {"1-RF": flow})
     job.write(
         {
-            "images": len(images),
-            "neighbors": {**neighbors, "steps": preset.euler},
+            "images": {"training": len(originals), "held out": len(held_out), "mirrored": mirrored},
+            "neighbors": {**neighbors, "steps": preset.euler, "noise seed": NOISE_SEED},
             # Smaller for samples than for images: the flow repeats what it was trained on.
             "nearest": {
                 "samples to images": rounded(twins.distance.median().item()),
                 "held-out images to images": rounded(usual.distance.median().item()),
             },
-            "data": {job.options.folder.name: {**saved, "models": {"1-RF": job.note("1-RF")}}},
+            "data": {folder.name: {**saved, "models": {"1-RF": job.note("1-RF")}}},
         }
     )

@@ -90,9 +90,14 @@ class Job:
         """
         done = self.find(f"{name}.safetensors")
         if done.exists():
-            tensors, _ = load_tensors(done, STAGE, f"delete {done} to train it again")
+            again = f"delete {done.parent} to start over"
+            tensors, _ = load_tensors(done, STAGE, again)
+            for setting in ("steps", "batch_size"):
+                was, asked = self.note(name)[setting], training[setting]
+                if was != asked:
+                    raise SystemExit(f"{done} has {setting} = {was}, not {asked}; {again}")
             if done.is_relative_to(self.committed):
-                print(f"{name}: taken from {done}; delete it to train it again", flush=True)
+                print(f"{name}: taken from {done}", flush=True)
             velocity.load_state_dict({key: tensor.float() for key, tensor in tensors.items()})
             return velocity
         running = self.stages / "running" / f"{name}.safetensors"
@@ -184,7 +189,7 @@ def log_of(run: rf.TrainingRun, batch_size: int, made: int) -> dict:
         "batch_size": batch_size,
         "seconds": step and run.steps * step,
         "examples_per_second": step and round(batch_size / step),
-        "losses": [part.mean().item() for part in run.losses.split(max(1, run.steps // 8))],
+        "losses": [part.mean().item() for part in run.losses.chunk(8)],
     }
 
 

@@ -155,11 +155,15 @@ def test_a_folder_gives_weights_and_a_picture_in_color(folders):
     command = ["images", "--preset", "smoke", "--folder", "cats", "--size", "8", "--no-mirror"]
     main([*command, "--output", "made"])
     record = json.loads((folders / "made/images.json").read_text())
-    assert record["made_by"].endswith(" ".join(command)) and record["images"] == 24
+    assert record["made_by"].endswith(" ".join(command))
+    assert record["images"] == {"training": 21, "held out": 3, "mirrored": False}
     entry = record["data"]["cats"]
     assert entry["network"]["colors"] == 3 and len(entry["models"]["1-RF"]["losses"]) == 3
     with Image.open("made/images.png") as picture:
-        assert picture.mode == "RGB" and picture.size == (16 * 8 * 4, 4 * 8 * 4)
+        assert picture.mode == "RGB" and picture.size == (16 * 8 * 4, 8 * 8 * 4)
+    near = load_file("made/images_neighbors.safetensors")["1-RF"].float() / 127.5 - 1
+    images = rf.image_folder("cats", size=8, color=True)[torch.arange(24) % 10 != 0]
+    assert torch.cdist(near.flatten(1), images.flatten(1)).min(dim=1).values.max() < 0.1
 
 
 @pytest.mark.parametrize(
@@ -191,6 +195,19 @@ def test_stages_of_another_preset_are_not_taken(tmp_path):
         Job(options, {"steps": 2}).require(images="a")
     with pytest.raises(SystemExit, match="another images"):
         Job(options, {"steps": 1}).require(images="b")
+
+
+def test_a_flow_that_was_trained_otherwise_is_not_taken(tmp_path):
+    options = make_parser().parse_args(["plane", "--preset", "smoke", "--output", str(tmp_path)])
+
+    def trained(steps):
+        flow, coupling = rf.VelocityMLP(2), rf.IndependentCoupling(rf.Gaussian(2), rf.Moons())
+        return Job(options, {}).fit("1-RF", flow, coupling, bf16=False, steps=steps, batch_size=8)
+
+    once, again = trained(2), trained(2)
+    assert all(map(torch.equal, once.state_dict().values(), again.state_dict().values()))
+    with pytest.raises(SystemExit, match="has steps = 2, not 3; delete"):
+        trained(3)
 
 
 def test_each_setting_has_a_value_for_each_preset():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import rfteach as rf
-from rfteach._runs.muon import turned
+from rfteach._runs.muon import orthogonalized
 
 
 @pytest.mark.parametrize("shape", [(16, 64), (64, 16), (32, 32)])
@@ -12,11 +12,27 @@ def test_directions_keep_their_places_and_become_equally_long(shape):
     torch.manual_seed(0)
     u, s, vh = torch.linalg.svd(torch.randn(shape, dtype=torch.float64), full_matrices=False)
     s = torch.logspace(0, -1.5, len(s), dtype=torch.float64)
-    result = turned(u * s @ vh)
+    result = orthogonalized(u * s @ vh)
     values = torch.linalg.svdvals(result)
     assert values.min() > 0.65 and values.max() < 1.21
     inside = u.mT @ result @ vh.mT  # diagonal: same singular vectors
     torch.testing.assert_close(inside, inside.diagonal().diag(), atol=1e-8, rtol=0)
+
+
+@pytest.mark.parametrize("shape", [(16, 64), (64, 16), (32, 32)])
+def test_matrices_go_as_by_the_muon_of_pytorch(shape):
+    """Within the precision of bf16, 2^-8, in which PyTorch orthogonalizes."""
+    torch.manual_seed(0)
+    start = torch.randn(shape)
+    ours, theirs = (nn.Parameter(start.clone()) for _ in range(2))
+    muon = rf.Muon([ours], lr=0.02)
+    oracle = torch.optim.Muon([theirs], lr=0.02, weight_decay=0)
+    for _ in range(10):
+        ours.grad = torch.randn(shape)
+        theirs.grad = ours.grad.clone()
+        muon.step()
+        oracle.step()
+    assert (ours - theirs).norm() < 2 * 2**-8 * (theirs - start).norm()
 
 
 def test_a_matrix_moves_as_far_whatever_the_size_of_its_gradient():
