@@ -38,30 +38,30 @@ class ChannelNorm(nn.LayerNorm):
 class ResidualBlock(nn.Module):
     """Two convolutions, and what they find is added to what came in.
 
-    Between them the time and the label speak: they scale and shift each channel.
+    Between them the embedding of time and label scales and shifts each channel.
 
     Args:
         inputs: channels of what comes in.
         channels: of what goes out.
-        told: numbers in the vector that encodes time and label.
+        embedding_dim: numbers in the vector that encodes time and label.
     """
 
-    def __init__(self, inputs: int, channels: int, told: int):
+    def __init__(self, inputs: int, channels: int, embedding_dim: int):
         super().__init__()
         self.first = nn.Sequential(
             ChannelNorm(inputs), nn.SiLU(), nn.Conv2d(inputs, channels, 3, padding=1)
         )
         self.norm = ChannelNorm(channels)
-        self.speak = nn.Linear(told, 2 * channels)
+        self.scale_shift = nn.Linear(embedding_dim, 2 * channels)
         self.second = nn.Sequential(nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1))
         self.skip = nn.Conv2d(inputs, channels, 1) if inputs != channels else nn.Identity()
         nn.init.zeros_(cast(Tensor, self.second[1].weight))  # at first it adds a constant alone
 
     def forward(
-        self, x: Float[Tensor, "b inputs h w"], told: Float[Tensor, "b told"]
+        self, x: Float[Tensor, "b inputs h w"], embedding: Float[Tensor, "b embedding_dim"]
     ) -> Float[Tensor, "b channels h w"]:
         """Return what came in and what was found."""
-        scale, shift = self.speak(told)[:, :, None, None].chunk(2, dim=1)
+        scale, shift = self.scale_shift(embedding)[:, :, None, None].chunk(2, dim=1)
         found = self.norm(self.first(x)) * (1 + scale) + shift
         return self.skip(x) + self.second(found)
 
@@ -73,19 +73,19 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = channels // HEAD
         self.norm = ChannelNorm(channels)
-        self.ask = nn.Conv2d(channels, 3 * channels, 1)
-        self.answer = nn.Conv2d(channels, channels, 1)
-        nn.init.zeros_(self.answer.weight)
+        self.qkv = nn.Conv2d(channels, 3 * channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+        nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Return what came in and what was found."""
         b, c, h, w = x.shape
         query, key, value = (
             part.reshape(b, self.heads, HEAD, h * w).transpose(2, 3)
-            for part in self.ask(self.norm(x)).chunk(3, dim=1)
+            for part in self.qkv(self.norm(x)).chunk(3, dim=1)
         )
         found = F.scaled_dot_product_attention(query, key, value)
-        return x + self.answer(found.transpose(2, 3).reshape(b, c, h, w))
+        return x + self.out(found.transpose(2, 3).reshape(b, c, h, w))
 
 
 class UNetVelocity(nn.Module):
@@ -124,25 +124,27 @@ class UNetVelocity(nn.Module):
             )
         self.size, self.channels, self.classes = size, tuple(channels), classes
         self.colors = colors
-        told = 4 * channels[0]
-        self.time = nn.Sequential(
-            nn.Linear(2 * FREQUENCIES, told), nn.SiLU(), nn.Linear(told, told)
+        embedding_dim = 4 * channels[0]
+        self.time_embedding = nn.Sequential(
+            nn.Linear(2 * FREQUENCIES, embedding_dim),
+            nn.SiLU(),
+            nn.Linear(embedding_dim, embedding_dim),
         )
-        self.label = None if classes is None else nn.Embedding(classes, told)
+        self.label_embedding = None if classes is None else nn.Embedding(classes, embedding_dim)
         pixels = colors * PATCH**2
-        self.enter = nn.Sequential(
+        self.conv_in = nn.Sequential(
             nn.PixelUnshuffle(PATCH), nn.Conv2d(pixels, channels[0], 3, padding=1)
         )
 
         steps = list(zip(channels[:-1], channels[1:], strict=True))  # from one resolution to next
-        self.down = nn.ModuleList(ResidualBlock(c, c, told) for c in channels)
-        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in steps)
+        self.down = nn.ModuleList(ResidualBlock(c, c, embedding_dim) for c in channels)
+        self.downsample = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in steps)
         self.attention = Attention(channels[-1])
-        self.up = nn.ModuleList(ResidualBlock(2 * c, c, told) for c in channels)
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
+        self.up = nn.ModuleList(ResidualBlock(2 * c, c, embedding_dim) for c in channels)
+        self.upsample = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in steps)
         last = nn.Conv2d(channels[0], pixels, 3, padding=1)
         nn.init.zeros_(last.weight)
-        self.leave = nn.Sequential(
+        self.conv_out = nn.Sequential(
             ChannelNorm(channels[0]), nn.SiLU(), last, nn.PixelShuffle(PATCH)
         )
 
@@ -160,20 +162,20 @@ class UNetVelocity(nn.Module):
         """
         check_images(x, t, self.colors, self.size)
         check_labels(condition, self.classes)
-        told = self.time(time_features(t))
-        if self.label is not None:
-            told = told + self.label(condition)
-        told = F.silu(told)
+        embedding = self.time_embedding(time_features(t))
+        if self.label_embedding is not None:
+            embedding = embedding + self.label_embedding(condition)
+        embedding = F.silu(embedding)
 
-        h, seen = self.enter(x), []
+        h, seen = self.conv_in(x), []
         for level, block in enumerate(self.down):
             if level:
-                h = self.shrink[level - 1](h)
-            h = block(h, told)
+                h = self.downsample[level - 1](h)
+            h = block(h, embedding)
             seen.append(h)
         h = self.attention(h)
         for level in reversed(range(len(self.channels))):
-            h = self.up[level](torch.cat([h, seen[level]], dim=1), told)
+            h = self.up[level](torch.cat([h, seen[level]], dim=1), embedding)
             if level:
-                h = self.grow[level - 1](h)
-        return self.leave(h)
+                h = self.upsample[level - 1](h)
+        return self.conv_out(h)

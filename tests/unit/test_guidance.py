@@ -24,7 +24,7 @@ def test_it_goes_on_from_nothing_to_the_condition(scale, generator):
 def test_scale_one_is_the_condition_and_zero_is_nothing(generator):
     torch.manual_seed(0)
     network = rf.UNetVelocity(8, (32,), classes=10)
-    torch.nn.init.normal_(network.leave[2].weight)  # it begins at zero
+    torch.nn.init.normal_(network.conv_out[2].weight)  # it begins at zero
     x, t = torch.randn(3, 1, 8, 8, generator=generator), torch.rand(3, generator=generator)
     labels, nothing = torch.tensor([1, 2, 3]), torch.full((3,), NOTHING)
     for scale, alone in ((1.0, labels), (0.0, nothing)):
