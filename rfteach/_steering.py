@@ -43,8 +43,9 @@ def steered(
 
     The pull has a limit at t = 0, where it reads 0/0. Before t = 0.01 it is that at 0.01. At t = 1
     there is none. All this holds for a flow whose noise is N(0, I), independent of the data: a
-    1-RF, as for `score`. With an exact velocity and any other goal than a Gaussian's the result is
-    an approximation, and a scale other than 1 makes it another law.
+    1-RF, as for `score`. Even with an exact velocity the result is an approximation, unless a
+    linear measurement is made of Gaussian data and the Jacobian gives the spread; and a scale other
+    than 1 makes it another law.
 
     Args:
         velocity: callable `velocity(x, t)`, with automatic derivatives in x.
