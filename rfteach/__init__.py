@@ -20,6 +20,7 @@ Every public name stands below, each beside the file that it lives in. `rfteach.
 
 from importlib import metadata as _metadata
 
+from rfteach._adaptive import dopri5 as dopri5
 from rfteach._couplings import (
     ConditionalCoupling as ConditionalCoupling,
     Coupling as Coupling,
@@ -140,7 +141,7 @@ from rfteach._shipped.pretrained import (
 )
 from rfteach._solvers import (
     Trajectory as Trajectory,
-    dopri5 as dopri5,
+    adams_bashforth as adams_bashforth,
     euler as euler,
     heun as heun,
     rk4 as rk4,

@@ -34,7 +34,7 @@ def invert(
         velocity: callable `velocity(x, t)`.
         x1: points at t = 1, shape (n, *event).
         steps: number N of equal steps, or the N + 1 times, rising from 0 to 1, of the flow forward.
-        solver: `euler`, `heun` or `rk4`.
+        solver: `euler`, `heun`, `rk4` or `adams_bashforth`.
 
     Returns:
         The path in the time of the flow: its start is the noise at t = 0, its end is `x1`.

@@ -6,9 +6,10 @@ import copy
 from typing import Literal, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from rfteach._adaptive import dopri5
 from rfteach._checks import (
     check_conditions,
     check_count,
@@ -19,17 +20,17 @@ from rfteach._checks import (
 from rfteach._couplings import PairedCoupling
 from rfteach._distributions import Distribution
 from rfteach._runs.progress import progress_bar
-from rfteach._solvers import Trajectory, dopri5, heun
+from rfteach._solvers import Trajectory, heun
 from rfteach._training import train
 from rfteach._velocity import Velocity, with_condition
 
 
 @runtime_checkable
 class FixedStepSolver(Protocol):
-    """A solver that takes a number of steps: `euler`, `heun` or `rk4`."""
+    """A solver that is told its steps: `euler`, `heun`, `rk4` or `adams_bashforth`."""
 
     def __call__(
-        self, velocity: Velocity, x0: Tensor, *, steps: int, keep: Literal["path", "end"]
+        self, velocity: Velocity, x0: Tensor, *, steps: int | Tensor, keep: Literal["path", "end"]
     ) -> Trajectory:
         """Solve from t = 0 to t = 1."""
         ...
@@ -41,7 +42,7 @@ def flow_coupling(
     *,
     size: int = 50_000,
     solver: FixedStepSolver = heun,
-    steps: int = 20,
+    steps: int | Float[Tensor, " times"] = 20,
     batch_size: int = 2048,
     condition: Shaped[Tensor, "size *condition"] | None = None,
     generator: torch.Generator | None = None,
@@ -58,8 +59,9 @@ def flow_coupling(
         velocity: callable `velocity(x, t)`.
         source: distribution of Z0.
         size: number of pairs.
-        solver: `euler`, `heun` or `rk4`.
-        steps: number of solver steps. An error made here is learned by the next round.
+        solver: `euler`, `heun`, `rk4` or `adams_bashforth`.
+        steps: number of solver steps, or their times, rising from 0 to 1. An error made here is
+            learned by the next round.
         batch_size: points solved at a time.
         condition: what the velocity is told of each point, such as a label, as
             `velocity(x, t, condition=...)`; it goes with the pairs.
@@ -80,6 +82,7 @@ def flow_coupling(
     check_conditions(condition, size)
     if solver is dopri5:
         raise TypeError("dopri5 chooses its own steps; pass solver=rf.euler, rf.heun or rf.rk4")
+    number = len(steps) - 1 if isinstance(steps, Tensor) else steps
     z0 = source.sample(size, generator=generator, device=device)
     z1 = torch.empty_like(z0)
     with progress_bar(size, shown=progress, desc="solving for pairs", unit="pair") as bar:
@@ -93,7 +96,7 @@ def flow_coupling(
             if bad.any():
                 raise ArithmeticError(
                     f"{int(bad.sum())} of {len(end)} end points are NaN or infinite after "
-                    f"{steps} steps, the first of them that of source point "
+                    f"{number} steps, the first of them that of source point "
                     f"{done + int(bad.nonzero()[0])}; look for a velocity that is not finite, or "
                     f"take more steps"
                 )
@@ -124,7 +127,7 @@ def reflow(
         source: distribution of Z0.
         rounds: how often to make pairs and train.
         size: number of pairs in each round.
-        solver: `euler`, `heun` or `rk4`, for the pairs.
+        solver: `euler`, `heun`, `rk4` or `adams_bashforth`, for the pairs.
         pair_steps: number of solver steps for the pairs.
         seed: of all the randomness: the noise of the pairs, and the training.
         progress: show progress bars.

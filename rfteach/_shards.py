@@ -127,7 +127,7 @@ def sharded_flow_coupling(
         folder: where the shards go, which all processes see.
         size: number of pairs, in all shards together.
         shard_size: pairs in a file; the last one may have fewer. What a crash can lose.
-        solver: `euler`, `heun` or `rk4`.
+        solver: `euler`, `heun`, `rk4` or `adams_bashforth`.
         steps: number of solver steps.
         batch_size: points solved at a time.
         condition: what the velocity is told of each point, as for `flow_coupling`.

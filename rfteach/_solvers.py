@@ -1,7 +1,7 @@
 """Solving dZ/dt = v(Z, t) from t = 0 to t = 1: sampling from a flow.
 
-The three fixed-step methods differ in one function, `step(v, x, t0, t1)`; everything around it is
-shared. All of them sample without gradients and leave `x0` as it was.
+The methods differ in one function, `step(v, x, t0, t1)`; everything around it is shared. All sample
+without gradients and leave `x0` as it was.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_velocity_output
-from rfteach._optional import optional
 from rfteach._velocity import CountedVelocity, Velocity
 
 
@@ -47,7 +46,7 @@ class Trajectory:
         return self.states[-1]
 
 
-class _OneTime(CountedVelocity):
+class OneTime(CountedVelocity):
     """A counted velocity that takes one time for the whole cloud."""
 
     def __call__(self, x: Tensor, t: float | Tensor) -> Tensor:
@@ -57,21 +56,21 @@ class _OneTime(CountedVelocity):
         return v
 
 
-Step = Callable[[_OneTime, Tensor, float, float], Tensor]
+Step = Callable[[OneTime, Tensor, float, float], Tensor]
 
 
-def _euler_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
+def _euler_step(v: OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     return x + (t1 - t0) * v(x, t0)
 
 
-def _heun_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
+def _heun_step(v: OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     dt = t1 - t0
     k0 = v(x, t0)
     k1 = v(x + dt * k0, t1)
     return x + dt / 2 * (k0 + k1)
 
 
-def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
+def _rk4_step(v: OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     dt, middle = t1 - t0, (t0 + t1) / 2
     k0 = v(x, t0)
     k1 = v(x + dt / 2 * k0, middle)
@@ -80,13 +79,28 @@ def _rk4_step(v: _OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
     return x + dt / 6 * (k0 + 2 * k1 + 2 * k2 + k3)
 
 
+class _AdamsBashforthStep:
+    """A step along the line through the slope here and the one before."""
+
+    def __init__(self):
+        self.before: tuple[Tensor, float] | None = None
+
+    def __call__(self, v: OneTime, x: Tensor, t0: float, t1: float) -> Tensor:
+        slope = mean = v(x, t0)
+        if self.before is not None:
+            last, time = self.before
+            mean = slope + (t1 - t0) / 2 * (slope - last) / (t0 - time)
+        self.before = slope, t0
+        return x + (t1 - t0) * mean
+
+
 @torch.no_grad()
 def solve(step: Step, velocity: Velocity, x0: Tensor, steps, keep: str) -> Trajectory:
     check_data("x0", x0)
     grid = _grid(steps)
     if keep not in ("path", "end"):
         raise ValueError(f'keep = {keep!r}, but it must be "path" or "end"')
-    v = _OneTime(velocity)
+    v = OneTime(velocity)
     kept = grid if keep == "path" else [0.0, 1.0]
     states = x0.new_empty(len(kept), *x0.shape)
     states[0] = x = x0
@@ -163,68 +177,16 @@ def rk4(
     return solve(_rk4_step, velocity, x0, steps, keep)
 
 
-@torch.no_grad()
-def dopri5(
+def adams_bashforth(
     velocity: Velocity,
     x0: Float[Tensor, "n *event"],
     *,
-    rtol: float = 1e-5,
-    atol: float = 1e-5,
+    steps: int | Float[Tensor, " times"] = 100,
+    keep: Literal["path", "end"] = "path",
 ) -> Trajectory:
-    """Solve by the adaptive Dormand-Prince 5(4) method of torchdiffeq.
+    """Solve by the two-step method of Adams and Bashforth: one evaluation a step, order 2.
 
-    One step size serves the whole cloud: the error it controls is the root mean square over all
-    points and coordinates, not the worst point's.
-
-    Args:
-        velocity: callable `velocity(x, t)`.
-        x0: points at t = 0, shape (n, *event).
-        rtol: relative tolerance of a step.
-        atol: absolute tolerance of a step.
-
-    Returns:
-        A trajectory whose times are the accepted steps, so they are not evenly spaced.
-
-    Raises:
-        ValueError: a tolerance is not positive or too fine for the precision of `x0`, `x0` is
-            empty or not finite, or the velocity returns a wrong shape.
-        ArithmeticError: no step size satisfies the tolerances.
-        TypeError: `x0` is not a floating-point tensor.
-        ImportError: torchdiffeq is not installed.
+    It remembers the slope of the step before, and extrapolates: Z_{t+dt} = Z_t + dt (3 v - v') / 2
+    for equal steps. The first step is Euler's. Arguments and errors are those of `euler`.
     """
-    check_data("x0", x0)
-    for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if not tolerance > 0:
-            raise ValueError(f"{name} = {tolerance}, but a tolerance must be positive")
-    if rtol < torch.finfo(x0.dtype).eps:
-        raise ValueError(
-            f"rtol = {rtol} is finer than {x0.dtype} can hold "
-            f"({torch.finfo(x0.dtype).eps:.1e}); pass x0.double() or a larger rtol"
-        )
-    odeint = optional("torchdiffeq").odeint
-    v = _OneTime(velocity)
-    times, states = [], []
-
-    class Recorder(torch.nn.Module):  # torchdiffeq looks for this callback on the function
-        def forward(self, t, x):
-            return v(x, t.clamp(max=1.0))  # its guess at a first step can reach past t = 1
-
-        def callback_accept_step(self, t, x, dt):
-            times.append(float(t))
-            states.append(x)
-
-    # step_t makes the last step end at t = 1: by default the solver steps past it, where no
-    # velocity is defined, and interpolates back.
-    ends = torch.tensor([0.0, 1.0], device=x0.device, dtype=torch.float64)
-    options = {"dtype": torch.float64, "step_t": ends[1:]}
-    try:
-        _, end = odeint(
-            Recorder(), x0, ends, rtol=rtol, atol=atol, method="dopri5", options=options
-        )
-    except AssertionError as error:  # torchdiffeq's way of saying that it cannot go on
-        raise ArithmeticError(
-            f"dopri5 failed after {len(times)} steps ({error}): the velocity is not finite, or "
-            f"rtol = {rtol} and atol = {atol} ask for more than {x0.dtype} can hold"
-        ) from error
-    kept = torch.tensor([*times, 1.0], device=x0.device, dtype=x0.dtype)
-    return Trajectory(kept, torch.stack([*states, end]), v.evaluations)
+    return solve(_AdamsBashforthStep(), velocity, x0, steps, keep)

@@ -23,10 +23,19 @@ from scripts.train.measures import (
     in_bf16,
     shipped_classifier,
     start_noise,
+    uneven_times,
 )
 
 RECHECK = 1000  # samples that the chapter generates again
 DRAWS = 3  # sets of noise in each measurement
+EXACT = 100  # steps of Heun that count as exact
+EVALUATIONS = (12, 24, 48)  # that each of the solvers is given
+SOLVERS = (
+    ("Euler", rf.euler, 1),
+    ("Heun", rf.heun, 2),
+    ("RK4", rf.rk4, 4),
+    ("Adams-Bashforth", rf.adams_bashforth, 1),
+)
 
 
 def carried_back(
@@ -35,9 +44,10 @@ def carried_back(
     """Return pairs that end at real images: the flow leads each back to its noise."""
 
     def make() -> rf.PairedCoupling:
+        solve = {"steps": uneven_times(steps), "solver": rf.adams_bashforth}
         starts = [
             rf.invert(
-                rf.with_condition(in_bf16(velocity), labels[rows]), images[rows], steps=steps
+                rf.with_condition(in_bf16(velocity), labels[rows]), images[rows], **solve
             ).start
             for rows in torch.arange(len(images)).split(500)
         ]
@@ -70,7 +80,8 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
 
     def pairs(name, velocity, steps, seed):
         asked = torch.arange(preset.size, device=DEVICE) % 10
-        settings = {"size": preset.size, "steps": steps, "seed": seed, "batch_size": 500}
+        settings = {"size": preset.size, "seed": seed, "batch_size": 500}
+        settings |= {"steps": uneven_times(steps), "solver": rf.adams_bashforth}
         velocity = in_bf16(velocity)
         return job.flow_pairs(f"pairs of the {name}", velocity, NOISE, condition=asked, **settings)
 
@@ -127,6 +138,27 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
     return flows | short, {"pairs of the 1-RF": drawn, "pairs of the 2-RF": again}
 
 
+def solver_errors(velocity, count: int) -> dict[str, dict]:
+    """Return the mean squared distance of each solver's ends to those of many small steps."""
+    noise, asked = start_noise(count), torch.arange(count, device=DEVICE) % 10
+
+    def ends(solver, steps):
+        settings = {"steps": steps, "condition": asked, "solver": solver}
+        return generate(in_bf16(velocity), noise, **settings)
+
+    exact = ends(rf.heun, EXACT)
+    errors = {}
+    for name, solver, evaluations in SOLVERS:
+        for n in EVALUATIONS:
+            for kind, times in (
+                ("even", n // evaluations),
+                ("uneven", uneven_times(n // evaluations)),
+            ):
+                gap = (ends(solver, times) - exact).square().flatten(1).sum(dim=1).mean()
+                errors.setdefault(f"{name}, {kind}", {})[str(n)] = gap.item()
+    return errors
+
+
 def run(job: Job) -> None:
     """Train the flows, and measure the FID of each against the number of steps."""
     job.require()
@@ -157,6 +189,9 @@ def run(job: Job) -> None:
     job.write(
         {
             "recheck": RECHECK,
+            "solvers": job.note(
+                "solvers", lambda: solver_errors(flows["1-RF"], preset.solver_samples)
+            ),
             "pairs": {
                 **{
                     name: job.note(name)

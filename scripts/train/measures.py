@@ -19,6 +19,12 @@ def start_noise(count: int, k: int = 0) -> Tensor:
     return NOISE.sample(count, generator=torch.Generator().manual_seed(1000 + k), device=DEVICE)
 
 
+def uneven_times(steps: int) -> Tensor:
+    """Return the times of so many steps, the shorter the nearer to either end."""
+    even = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
+    return even / 2 + (1 - (torch.pi * even).cos()) / 4
+
+
 def fashion_data(job: Job) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return images and labels of Fashion-MNIST on the device: for training, and for the test."""
     if job.smoke:

@@ -110,7 +110,7 @@ def _calls(on: str, folder: Path):
         "retrain": lambda: rf.retrain(noise, rf.Moons()),
     }
     alike = {
-        lambda solve: solve(v, x0, steps=2): ("euler", "heun", "rk4"),
+        lambda solve: solve(v, x0, steps=2): ("euler", "heun", "rk4", "adams_bashforth"),
         lambda sample: sample(v, x0, schedule=schedule, steps=2): ("ddim", "ddpm", "dpm_solver"),
         lambda law: law().sample(3, **both): ("Moons", "Circle", "Checkerboard", "EightGaussians"),
         lambda sampler: sampler(3, **both): [f"{name}_times" for name in TIMES],

@@ -49,6 +49,15 @@ def test_the_pairs_are_noise_and_its_end_in_closed_form(solver, order):
     torch.testing.assert_close(pairs.x1, factor * pairs.x0)
 
 
+def test_steps_may_be_told_by_their_times():
+    times = torch.tensor([0.0, 0.2, 0.3, 1.0])
+    pairs = pairs_of(lambda x, t: -x, solver=rf.adams_bashforth, steps=times)
+    ends = rf.adams_bashforth(lambda x, t: -x, pairs.x0, steps=times).end
+    assert torch.equal(pairs.x1, ends)
+    with pytest.raises(ArithmeticError, match="after 3 steps"):
+        pairs_of(lambda x, t: x / 0, solver=rf.adams_bashforth, steps=times)
+
+
 def test_by_default_the_pairs_end_where_the_flow_ends():
     """N(0, I) to N(m, s^2 I) is carried by x0 -> m + s x0."""
     m, s = torch.tensor([[3.0, -1.0]]), torch.tensor([0.5])

@@ -7,9 +7,15 @@ from scipy.integrate import solve_ivp
 
 import rfteach as rf
 
-# name: (method, its order), the order being its number of evaluations a step as well
-SOLVERS = {"euler": (rf.euler, 1), "heun": (rf.heun, 2), "rk4": (rf.rk4, 4)}
+# name: (method, its order, its number of evaluations a step)
+SOLVERS = {
+    "euler": (rf.euler, 1, 1),
+    "heun": (rf.heun, 2, 2),
+    "rk4": (rf.rk4, 4, 4),
+    "adams_bashforth": (rf.adams_bashforth, 2, 1),
+}
 fixed_step = pytest.mark.parametrize("name", SOLVERS)
+without_memory = pytest.mark.parametrize("name", ["euler", "heun", "rk4"])
 
 MIXTURE = rf.GaussianMixture(
     torch.tensor([[-1.0, 0.5], [1.0, 0.0], [0.0, -1.5]], dtype=torch.float64),
@@ -50,7 +56,7 @@ class Recorded:
 @fixed_step
 def test_order_of_convergence(name, cloud):
     """The error falls as N^-order on a smooth exact field."""
-    solve, order = SOLVERS[name]
+    solve, order, _ = SOLVERS[name]
     truth = by_scipy(cloud)
     errors = [(solve(FIELD, cloud, steps=n).end - truth).norm().item() for n in (64, 128)]
     # The next term of the error is 1/N smaller with a constant of the size of the field's rates,
@@ -58,10 +64,10 @@ def test_order_of_convergence(name, cloud):
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
 
 
-@fixed_step
+@without_memory
 def test_exponential_growth_in_closed_form(name):
     """On v = x a step multiplies by the Taylor polynomial of exp(1/N) of the method's order."""
-    solve, order = SOLVERS[name]
+    solve, order, _ = SOLVERS[name]
     x0 = torch.tensor([[1.0, -3.0]], dtype=torch.float64)
     factor = sum(0.2**k / math.factorial(k) for k in range(order + 1))
     torch.testing.assert_close(solve(lambda x, t: x, x0, steps=5).end, factor**5 * x0)
@@ -76,12 +82,25 @@ def _rule(name: str, f, n: int) -> float:
     return (f(t) + 4 * f(t + 0.5 / n) + f(t + 1 / n)).sum() / (6 * n)
 
 
-@fixed_step
+@without_memory
 def test_pure_time_dependence_gives_the_quadrature_rule(name):
     """Left rectangles, trapezoids, Simpson's rule: shows that each stage gets its own time."""
     x0 = torch.zeros(1, 1, dtype=torch.float64)
     end = SOLVERS[name][0](lambda x, t: torch.sin(5 * t)[:, None], x0, steps=7).end
     assert end.item() == pytest.approx(_rule(name, lambda t: np.sin(5 * t), 7), rel=1e-12)
+
+
+def test_adams_bashforth_integrates_the_line_through_two_slopes():
+    """For steps of any length; before the first there is no slope, so it is Euler's."""
+    times = torch.tensor([0, 0.1, 0.4, 0.5, 1], dtype=torch.float64)
+    x0 = torch.zeros(1, 1, dtype=torch.float64)
+    path = rf.adams_bashforth(lambda x, t: torch.sin(5 * t)[:, None], x0, steps=times)
+    slopes, states = torch.sin(5 * times), path.states.flatten()
+    assert states[1].item() == 0.1 * slopes[0]
+    for i in (1, 2, 3):
+        line = np.polynomial.Polynomial.fit(times[i - 1 : i + 1], slopes[i - 1 : i + 1], 1).integ()
+        change = line(times[i + 1].item()) - line(times[i].item())
+        assert (states[i + 1] - states[i]).item() == pytest.approx(change, rel=1e-12)
 
 
 @fixed_step
@@ -97,7 +116,7 @@ def test_a_constant_velocity_is_solved_exactly(name, steps, cloud):
 @fixed_step
 @pytest.mark.parametrize("keep", ["path", "end"])
 def test_evaluations_are_those_made(name, keep, cloud):
-    velocity, (solve, evaluations) = Recorded(), SOLVERS[name]
+    velocity, (solve, _, evaluations) = Recorded(), SOLVERS[name]
     path = solve(velocity, cloud, steps=7, keep=keep)
     assert path.evaluations == len(velocity.times) == 7 * evaluations
 
@@ -151,7 +170,7 @@ def test_keeping_the_end_alone_changes_no_bit(name, cloud):
     assert torch.equal(end.start, path.start) and torch.equal(end.end, path.end)
 
 
-ALL = {name: solve for name, (solve, _) in SOLVERS.items()} | {"dopri5": rf.dopri5}
+ALL = {name: solve for name, (solve, *_) in SOLVERS.items()} | {"dopri5": rf.dopri5}
 every_solver = pytest.mark.parametrize("name", ALL)
 
 
@@ -265,17 +284,18 @@ def test_dopri5_times_rise_from_0_to_1_and_its_states_lie_on_the_flow(cloud):
 @fixed_step
 def test_times_of_ones_own_may_be_uneven(name, cloud):
     """On equal times nothing changes, not a bit; on others it is that many single steps."""
-    solver, _ = SOLVERS[name]
+    solver, *_ = SOLVERS[name]
     equal = solver(FIELD, cloud, steps=torch.arange(5, dtype=torch.float64) / 4)
     assert torch.equal(equal.states, solver(FIELD, cloud, steps=4).states)
     times = torch.tensor([0, 0.1, 0.4, 1], dtype=torch.float64)
     uneven = solver(FIELD, cloud, steps=times)
-    assert torch.equal(uneven.times, times) and uneven.evaluations == 3 * SOLVERS[name][1]
+    assert torch.equal(uneven.times, times) and uneven.evaluations == 3 * SOLVERS[name][2]
     ended = solver(FIELD, cloud, steps=times, keep="end")
     assert torch.equal(ended.end, uneven.end) and ended.times.tolist() == [0, 1]
     still = torch.zeros_like(cloud)
     slope = solver(lambda x, t: t[:, None].expand_as(x), still, steps=times).states[:, 0, 0]
     quadrature = {"euler": [0, 0, 0.03, 0.27], "heun": [0, 0.005, 0.08, 0.5]}
+    quadrature["adams_bashforth"] = [0, 0, 0.075, 0.495]  # after the first step exact
     expected = torch.tensor(quadrature.get(name, quadrature["heun"]), dtype=torch.float64)
     torch.testing.assert_close(slope, expected)
 
