@@ -1,9 +1,9 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie seven manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie eight manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
 `python -m scripts.train plane`), and likewise those of `digits`, `classifier`, `fashion`,
-`transfer`, `captions` and `latents`.
+`images`, `transfer`, `captions` and `latents`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
-MANIFESTS = ("plane", "digits", "classifier", "fashion", "transfer", "captions", "latents")
+MANIFESTS = (
+    "plane",
+    "digits",
+    "classifier",
+    "fashion",
+    "images",
+    "transfer",
+    "captions",
+    "latents",
+)
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
     "DiffusersUNetVelocity": DiffusersUNetVelocity,
@@ -38,7 +47,9 @@ NETWORKS = {
 
 
 def weights_manifest(
-    name: Literal["plane", "digits", "classifier", "fashion", "transfer", "captions", "latents"],
+    name: Literal[
+        "plane", "digits", "classifier", "fashion", "images", "transfer", "captions", "latents"
+    ],
 ) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
@@ -59,6 +70,7 @@ def pretrained(data: str) -> dict[str, nn.Module]:
     - "digits", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled, and that one after half
       the time (chapter 9);
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
+    - "faces", 32 x 32 in color: 1-RF (chapter 9);
     - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
     - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11);
     - "Fashion-MNIST, latents", in the scaled latents of 1 channel, flattened: 1-RF (chapter 18).
