@@ -36,7 +36,7 @@ def test_the_velocity_depends_on_image_time_and_label(labeled):
 
 
 def test_every_pixel_reaches_every_other_one():
-    """Through the attention at the lowest resolution; convolutions alone see a window of 32."""
+    """Through the attention at the lowest resolution; convolutions alone do not see so far."""
     x, t = given_inputs(1, size=32, colors=1)
     x.requires_grad_()
     awake(rf.UNetVelocity(32, (32, 64)))(x, t)[0, :, 0, 0].sum().backward()
