@@ -41,16 +41,6 @@ def heun(velocity, x0, *, steps, **_):
     return (rf.heun if steps > 1 else rf.euler)(velocity, x0, steps=max(steps // 2, 1), keep="end")
 
 
-def two_step(velocity, x0, *, steps, **_):
-    """Adams and Bashforth's method of second order, at one evaluation a step."""
-    with torch.no_grad():
-        x, before = x0, None
-        for i in range(steps):
-            v = velocity(x, x.new_full((len(x),), i / steps))
-            x, before = x + (v if before is None else 1.5 * v - 0.5 * before) / steps, v
-    return rf.Trajectory(x0.new_tensor([0.0, 1.0]), torch.stack([x0, x]), steps, complete=False)
-
-
 def samplers() -> dict:
     """Return, for each rival, its loss and its sampler.
 
@@ -60,7 +50,7 @@ def samplers() -> dict:
     found = {
         "flow, Euler": ("velocity", functools.partial(rf.euler, keep="end")),
         "flow, Heun": ("velocity", heun),
-        "flow, two-step": ("velocity", two_step),
+        "flow, two-step": ("velocity", functools.partial(rf.adams_bashforth, keep="end")),
     }
     for loss in list(LOSSES)[1:]:
         predicts, name = loss.split(", ")

@@ -30,8 +30,9 @@ COLORS = {
     "distilled": "#D55E00",  # vermilion
     "DDPM": "#4D4D4D",  # dark gray
     "MeanFlow": "#882255",  # wine: flow maps
-    # Solvers, from Paul Tol's high-contrast scheme:
+    # Solvers, from Paul Tol's high-contrast scheme, and a green of his bright one:
     "Euler": "#004488",
+    "Adams-Bashforth": "#228833",
     "Heun": "#BB5566",
     "RK4": "#DDAA33",
     "dopri5": "#777777",
