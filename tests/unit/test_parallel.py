@@ -24,14 +24,17 @@ LAUNCH += " --mixed_precision no --dynamo_backend no --main_process_port 0"
 
 
 def run(folder: Path, what: str, *launch: str) -> subprocess.CompletedProcess:
-    """Run launched.py in two processes."""
+    """Run launched.py in two processes.
+
+    They see no GPU: one that a process has seen, its forks cannot use.
+    """
     root = Path(__file__).parents[2]
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
     return subprocess.run(
         [sys.executable, *launch, launched.__file__, str(folder), what],
         capture_output=True,
         text=True,
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         timeout=300,
     )
 
