@@ -199,6 +199,7 @@ def run(job: Job) -> None:
                     for name, coupling in couplings.items()
                 },
                 **{f"real {name}": job.note(f"real {name}") for name in couplings},
+                "pairs of the 1-RF, more": job.note("pairs of the 1-RF, more"),
             },
             "short": short,
             "data": {"Fashion-MNIST": {**saved, "models": models}},
