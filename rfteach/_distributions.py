@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_event, check_real, check_same_device
-from rfteach._rows import Rows, where_to_draw
+from rfteach._rows import where_to_draw
 
 
 @runtime_checkable
@@ -214,32 +214,31 @@ class Checkerboard(_Sampler):
         return corner + torch.rand(n, 2, generator=generator, device=device)
 
 
-class Empirical:
+class Empirical(_Sampler):
     """The uniform distribution over a finite set of points, drawn with replacement.
 
     Args:
         points: the data, shape (n, *event), finite.
+        noise: standard deviation of Gaussian noise that each draw adds. With it the law has a
+            density, and one point is the start of many paths.
 
     Raises:
-        ValueError: no points, or some are NaN or infinite.
+        ValueError: no points, some are NaN or infinite, or `noise` is negative or not finite.
         TypeError: `points` is not a floating-point tensor.
     """
 
-    def __init__(self, points: Float[Tensor, "n *event"]):
+    def __init__(self, points: Float[Tensor, "n *event"], noise: float = 0.0):
         check_data("points", points)
-        self.points = points.detach()
+        self.points, self.noise = points.detach(), _checked_noise(noise)
         self.event_shape = tuple(points.shape[1:])
 
-    def sample(
-        self,
-        n: int,
-        *,
-        generator: torch.Generator | None = None,
-        device: torch.device | str | None = None,
-    ) -> Float[Tensor, "n *event"]:
-        """Draw `n` of the points; arguments and errors are those of `Gaussian.sample`."""
-        (points,) = Rows(self.points).sample(n, generator=generator, device=device)
-        return points
+    def _draw(self, n, generator, device):
+        rows = torch.randint(len(self.points), (n,), generator=generator, device=device)
+        points = self.points[rows.to(self.points.device)]
+        if not self.noise:
+            return points
+        settings = {"generator": generator, "device": device, "dtype": points.dtype}
+        return points + self.noise * torch.randn(points.shape, **settings).to(points.device)
 
 
 def _checked_noise(noise: float) -> float:

@@ -1,7 +1,7 @@
-"""The flows of chapter 10: from sneakers to ankle boots, without noise and without labels.
+"""The flows of chapter 10: from sneakers to ankle boots, without labels.
 
-They are a 1-RF, the 2-RF that Reflow makes of it, and a 1-RF whose loss weighs what a classifier
-sees. The classifier is the shipped one.
+Each sneaker gets a little noise. They are a 1-RF, the 2-RF that Reflow makes of it, a 1-RF whose
+loss weighs what a classifier sees (the shipped one), and a 1-RF without the noise.
 
 With two folders of your own it does the same for these images, without the classifier's flow, and
 draws inputs and outputs side by side in transfer.png:
@@ -20,7 +20,7 @@ from torch import Tensor
 import rfteach as rf
 from rfteach import transfer_metrics
 from rfteach._runs.tensors import fingerprint
-from scripts.train.job import DEVICE, Job, fresh
+from scripts.train.job import DEVICE, SEED, Job, fresh
 from scripts.train.measures import (
     accuracy,
     by_steps,
@@ -29,6 +29,7 @@ from scripts.train.measures import (
     in_bf16,
     shipped_classifier,
     to_bytes,
+    uneven_times,
 )
 
 SNEAKER, BOOT = (rf.FASHION_CLASSES.index(name) for name in ("sneaker", "ankle boot"))
@@ -99,29 +100,33 @@ def train_flows(job: Job, data: Data, classifier) -> dict:
     preset = job.preset
     fit = partial(job.fit, optimizer=rf.Muon, **preset.training)
     network = partial(fresh, rf.UNetVelocity, data.source.shape[-1], preset.channels)
-    coupling = rf.IndependentCoupling(rf.Empirical(data.source), rf.Empirical(data.target))
+    source = rf.Empirical(data.source, noise=preset.noise)
+    target = rf.Empirical(data.target)
+    coupling = rf.IndependentCoupling(source, target)
     flows = {"1-RF": fit("1-RF", network(), coupling, **preset.first)}
 
     def pairs():
-        # Each source image once: there are no more of them, as there would be of noise.
-        velocity = in_bf16(flows["1-RF"])
-        ends = generate(velocity, data.source, steps=preset.pair_steps, solver=rf.heun)
-        return rf.PairedCoupling(data.source, ends)
+        settings = {"steps": uneven_times(preset.pair_steps), "solver": rf.adams_bashforth}
+        settings |= {"size": preset.size, "seed": SEED, "batch_size": 500}
+        return job.flow_pairs("pairs of the 1-RF", in_bf16(flows["1-RF"]), source, **settings)
 
     second = network()
     second.load_state_dict(flows["1-RF"].state_dict())
-    flows["2-RF"] = fit(
-        "2-RF",
-        second,
-        job.pairs("pairs of the 1-RF", pairs),
-        time_sampler=rf.u_shaped_times,
-        loss=rf.pseudo_huber_loss,
-        **preset.second,
-    )
+    careful = {"time_sampler": rf.u_shaped_times, "loss": rf.pseudo_huber_loss}
+    flows["2-RF"] = fit("2-RF", second, pairs, **careful, **preset.second)
     if classifier is not None:
         loss = partial(rf.feature_loss, features=classifier.features, weight=preset.feature_weight)
         flows["feature loss"] = fit("feature loss", network(), coupling, loss=loss, **preset.first)
+        bare = rf.IndependentCoupling(rf.Empirical(data.source), target)
+        flows["no noise"] = fit("no noise", network(), bare, **preset.first)
     return flows
+
+
+def started(images: Tensor, noise: float, k: int = 0) -> Tensor:
+    """Return where images start: with set k of the noise, drawn on the CPU for all machines."""
+    normal = rf.Gaussian(*images.shape[1:])
+    seeded = torch.Generator().manual_seed(1000 + k)
+    return images + noise * normal.sample(len(images), generator=seeded, device=images.device)
 
 
 def compare(inputs: Tensor, outputs: Tensor) -> dict[str, float]:
@@ -144,13 +149,18 @@ def judge(outputs: Tensor, data: Data, classifier) -> dict[str, float]:
     return facts
 
 
-def look(data: Data, classifier, velocity, steps: int) -> dict[str, float]:
+def look(data: Data, classifier, noise: float, velocity, steps: int) -> dict[str, float]:
     """Measure a flow on images that it has not seen."""
-    outputs = generate(velocity, data.test_source, steps=steps)
-    again = compare(data.shown_source, generate(velocity, data.shown_source, steps=steps))
+
+    def ends(images, k=0):
+        return generate(velocity, started(images, noise, k), steps=steps)
+
+    outputs = ends(data.test_source)
+    again = compare(data.shown_source, ends(data.shown_source))
     return {
         **compare(data.test_source, outputs),
         **judge(outputs, data, classifier),
+        "spread of one input": rf.transport_cost(outputs, ends(data.test_source, 1)) / 2,
         **{f"recheck {fact}": value for fact, value in again.items()},
     }
 
@@ -180,11 +190,14 @@ def run(job: Job) -> None:
     job.require(images=[fingerprint(images) for images in data])
 
     flows = train_flows(job, data, classifier)
-    steps = dict.fromkeys(flows, job.preset.steps)
-    models = by_steps(job, flows, steps, partial(look, data, classifier))
+    noise = {flow: 0.0 if flow == "no noise" else job.preset.noise for flow in flows}
+    models = {}
+    for flow in flows:
+        measure = partial(look, data, classifier, noise[flow])
+        models |= by_steps(job, flows, {flow: job.preset.steps}, measure)
     real = job.note("real images", partial(references, data, classifier))
     ends = {
-        flow: generate(in_bf16(velocity), data.shown_source, steps=SHOWN)
+        flow: generate(in_bf16(velocity), started(data.shown_source, noise[flow]), steps=SHOWN)
         for flow, velocity in flows.items()
     }
     near = {

@@ -21,7 +21,7 @@ FLOWS = {
     "plane": ["1-RF", "2-RF", "3-RF", "distilled"],
     "digits": ["1-RF", "2-RF", "distilled", "1-RF distilled", "1-RF distilled, half time"],
     "fashion": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
-    "transfer": ["1-RF", "2-RF", "feature loss"],
+    "transfer": ["1-RF", "2-RF", "feature loss", "no noise"],
     "captions": ["1-RF"],
     "latents": ["1-RF"],
 }
@@ -141,7 +141,8 @@ def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
         {k.removeprefix("2-RF/"): v.float() for k, v in tensors.items() if k.startswith("2-RF/")}
     )
     inputs = rf.image_folder("cats", size=12)[::10]
-    outputs = rf.euler(velocity, inputs, steps=1).end
+    starts = transfer.started(inputs, record["preset"]["noise"])
+    outputs = rf.euler(velocity, starts, steps=1).end
     assert rf.transport_cost(inputs, outputs) == pytest.approx(said["1"]["cost"], rel=1e-3)
 
     near = load_file("made/transfer_neighbors.safetensors")

@@ -46,6 +46,11 @@ CASES = {
         torch.tensor([[4 / 3, 0.25], [0.25, 4 / 3]]),
     ),
     "empirical": (rf.Empirical(MEANS), MEANS.mean(0), MEANS.T @ MEANS / 3),
+    "empirical, noisy": (
+        rf.Empirical(MEANS, noise=0.5),
+        MEANS.mean(0),
+        MEANS.T @ MEANS / 3 + 0.5**2 * torch.eye(2),
+    ),
 }
 names = pytest.mark.parametrize("name", CASES)
 
