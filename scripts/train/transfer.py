@@ -1,7 +1,8 @@
 """The flows of chapter 10: from sneakers to ankle boots, without labels.
 
-Each sneaker gets a little noise. They are a 1-RF, the 2-RF that Reflow makes of it, a 1-RF whose
-loss weighs what a classifier sees (the shipped one), and a 1-RF without the noise.
+Each sneaker gets some noise. They are a 1-RF, the 2-RF that Reflow makes of it, a 1-RF whose loss
+weighs what a classifier sees (the shipped one), and a 1-RF without the noise. Short trainings with
+more and less noise are measured, and not shipped.
 
 With two folders of your own it does the same for these images, without the classifier's flow, and
 draws inputs and outputs side by side in transfer.png:
@@ -34,7 +35,7 @@ from scripts.train.measures import (
 
 SNEAKER, BOOT = (rf.FASHION_CLASSES.index(name) for name in ("sneaker", "ankle boot"))
 LEAST = 20  # images in a folder
-SHOWN = 20  # Euler steps of the outputs whose nearest neighbors are kept
+SHOWN = 20  # steps of the outputs whose nearest neighbors are kept
 
 
 class Data(NamedTuple):
@@ -122,11 +123,30 @@ def train_flows(job: Job, data: Data, classifier) -> dict:
     return flows
 
 
+def try_noises(job: Job, data: Data, classifier) -> dict[str, dict]:
+    """Return what is measured of short trainings, by the noise on the source."""
+    facts, target = {}, rf.Empirical(data.target)
+    for noise in job.preset.noises:
+        velocity = fresh(rf.UNetVelocity, data.source.shape[-1], job.preset.channels)
+        coupling = rf.IndependentCoupling(rf.Empirical(data.source, noise=noise), target)
+        settings = {"optimizer": rf.Muon, **job.preset.training, **job.preset.short}
+        job.fit(f"noise {noise:g}", velocity, coupling, **settings)
+        find = partial(look, data, classifier, noise, in_bf16(velocity), SHOWN)
+        facts[f"{noise:g}"] = job.note(f"noise {noise:g}, {SHOWN} steps", find)
+    return facts
+
+
 def started(images: Tensor, noise: float, k: int = 0) -> Tensor:
     """Return where images start: with set k of the noise, drawn on the CPU for all machines."""
     normal = rf.Gaussian(*images.shape[1:])
     seeded = torch.Generator().manual_seed(1000 + k)
     return images + noise * normal.sample(len(images), generator=seeded, device=images.device)
+
+
+def ends(velocity, images: Tensor, noise: float, steps: int, k: int = 0) -> Tensor:
+    """Return what a flow makes of images, with set k of the noise."""
+    starts = started(images, noise, k)
+    return generate(velocity, starts, steps=steps, solver=rf.adams_bashforth)
 
 
 def compare(inputs: Tensor, outputs: Tensor) -> dict[str, float]:
@@ -151,16 +171,13 @@ def judge(outputs: Tensor, data: Data, classifier) -> dict[str, float]:
 
 def look(data: Data, classifier, noise: float, velocity, steps: int) -> dict[str, float]:
     """Measure a flow on images that it has not seen."""
-
-    def ends(images, k=0):
-        return generate(velocity, started(images, noise, k), steps=steps)
-
-    outputs = ends(data.test_source)
-    again = compare(data.shown_source, ends(data.shown_source))
+    outputs = ends(velocity, data.test_source, noise, steps)
+    others = ends(velocity, data.test_source, noise, steps, k=1)
+    again = compare(data.shown_source, ends(velocity, data.shown_source, noise, steps))
     return {
         **compare(data.test_source, outputs),
         **judge(outputs, data, classifier),
-        "spread of one input": rf.transport_cost(outputs, ends(data.test_source, 1)) / 2,
+        "spread of one input": rf.transport_cost(outputs, others) / 2,
         **{f"recheck {fact}": value for fact, value in again.items()},
     }
 
@@ -196,18 +213,19 @@ def run(job: Job) -> None:
         measure = partial(look, data, classifier, noise[flow])
         models |= by_steps(job, flows, {flow: job.preset.steps}, measure)
     real = job.note("real images", partial(references, data, classifier))
-    ends = {
-        flow: generate(in_bf16(velocity), started(data.shown_source, noise[flow]), steps=SHOWN)
+    tried = try_noises(job, data, classifier) if classifier is not None else {}
+    made = {
+        flow: ends(in_bf16(velocity), data.shown_source, noise[flow], SHOWN)
         for flow, velocity in flows.items()
     }
     near = {
         what: to_bytes(data.target[transfer_metrics.nearest(images, data.target).row])
-        for what, images in {**ends, "unseen": data.shown_target}.items()
+        for what, images in {**made, "unseen": data.shown_target}.items()
     }
     saved = job.save_flows("transfer.safetensors", flows)
     neighbors = job.save("transfer_neighbors.safetensors", near)
     if classifier is None:
-        rows = [images[:16] for images in (data.shown_source, *ends.values())]
+        rows = [images[:16] for images in (data.shown_source, *made.values())]
         draw(job.output / "transfer.png", rows)
     job.write(
         {
@@ -215,6 +233,7 @@ def run(job: Job) -> None:
             "pairs": job.note("pairs of the 1-RF"),
             "neighbors": {**neighbors, "steps": SHOWN},
             "real": real,
+            "noises": tried,
             "data": {name: {**saved, "models": models}},
         }
     )
