@@ -170,14 +170,16 @@ def judge(outputs: Tensor, data: Data, classifier) -> dict[str, float]:
 
 
 def look(data: Data, classifier, noise: float, velocity, steps: int) -> dict[str, float]:
-    """Measure a flow on images that it has not seen."""
+    """Measure a flow on images that it has not seen, and the spread on some that it has."""
     outputs = ends(velocity, data.test_source, noise, steps)
     others = ends(velocity, data.test_source, noise, steps, k=1)
+    seen = ends(velocity, data.source[: len(outputs)], noise, steps)
     again = compare(data.shown_source, ends(velocity, data.shown_source, noise, steps))
     return {
         **compare(data.test_source, outputs),
         **judge(outputs, data, classifier),
         "spread of one input": rf.transport_cost(outputs, others) / 2,
+        "spread of seen inputs": transfer_metrics.spread(seen),
         **{f"recheck {fact}": value for fact, value in again.items()},
     }
 
