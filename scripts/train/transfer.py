@@ -1,11 +1,11 @@
 """The flows of chapter 10: from sneakers to ankle boots, without labels.
 
-Each sneaker gets some noise. They are a 1-RF, the 2-RF that Reflow makes of it, a 1-RF whose loss
-weighs what a classifier sees (the shipped one), and a 1-RF without the noise. Short trainings, with
-more and less noise and with pairs by optimal transport, are measured and not shipped.
+Each sneaker gets some noise. They are a 1-RF, the 2-RF that Reflow makes of it, a 1-RF of pairs by
+optimal transport, one whose loss weighs what a classifier sees (the shipped one), and one without
+the noise. Short trainings with more and less noise are measured, and not shipped.
 
-With two folders of your own it does the same for these images, without the classifier's flow, and
-draws inputs and outputs side by side in transfer.png:
+With two folders of your own it does the same for these images, but for the last two, and draws
+ inputs and outputs side by side in transfer.png:
 
     python -m scripts.train transfer --preset gpu --source cats --target faces --output made
 """
@@ -115,6 +115,8 @@ def train_flows(job: Job, data: Data, classifier) -> dict:
     second.load_state_dict(flows["1-RF"].state_dict())
     careful = {"time_sampler": rf.u_shaped_times, "loss": rf.pseudo_huber_loss}
     flows["2-RF"] = fit("2-RF", second, pairs, **careful, **preset.second)
+    near = rf.MinibatchOTCoupling(source, target)
+    flows["optimal pairs"] = fit("optimal pairs", network(), near, **preset.first)
     if classifier is not None:
         loss = partial(rf.feature_loss, features=classifier.features, weight=preset.feature_weight)
         flows["feature loss"] = fit("feature loss", network(), coupling, loss=loss, **preset.first)
@@ -123,18 +125,16 @@ def train_flows(job: Job, data: Data, classifier) -> dict:
     return flows
 
 
-def try_short(job: Job, data: Data, classifier) -> dict[str, dict]:
-    """Return what is measured of short trainings: with other noises, and with other pairs."""
-    preset, facts = job.preset, {}
-    runs = [(f"noise {noise:g}", noise, rf.IndependentCoupling) for noise in preset.noises]
-    runs.append(("optimal pairs", preset.noise, rf.MinibatchOTCoupling))
-    for name, noise, kind in runs:
-        velocity = fresh(rf.UNetVelocity, data.source.shape[-1], preset.channels)
-        coupling = kind(rf.Empirical(data.source, noise=noise), rf.Empirical(data.target))
-        settings = {"optimizer": rf.Muon, **preset.training, **preset.short}
-        job.fit(name, velocity, coupling, **settings)
+def try_noises(job: Job, data: Data, classifier) -> dict[str, dict]:
+    """Return what is measured of short trainings, by the noise on the source."""
+    facts, target = {}, rf.Empirical(data.target)
+    for noise in job.preset.noises:
+        velocity = fresh(rf.UNetVelocity, data.source.shape[-1], job.preset.channels)
+        coupling = rf.IndependentCoupling(rf.Empirical(data.source, noise=noise), target)
+        settings = {"optimizer": rf.Muon, **job.preset.training, **job.preset.short}
+        job.fit(f"noise {noise:g}", velocity, coupling, **settings)
         find = partial(look, data, classifier, noise, in_bf16(velocity), SHOWN)
-        facts[name] = job.note(f"{name}, {SHOWN} steps", find)
+        facts[f"{noise:g}"] = job.note(f"noise {noise:g}, {SHOWN} steps", find)
     return facts
 
 
@@ -217,7 +217,7 @@ def run(job: Job) -> None:
         measure = partial(look, data, classifier, noise[flow])
         models |= by_steps(job, flows, {flow: job.preset.steps}, measure)
     real = job.note("real images", partial(references, data, classifier))
-    short = try_short(job, data, classifier) if classifier is not None else {}
+    noises = try_noises(job, data, classifier) if classifier is not None else {}
     made = {
         flow: ends(in_bf16(velocity), data.shown_source, noise[flow], SHOWN)
         for flow, velocity in flows.items()
@@ -237,7 +237,7 @@ def run(job: Job) -> None:
             "pairs": job.note("pairs of the 1-RF"),
             "neighbors": {**neighbors, "steps": SHOWN},
             "real": real,
-            "short": short,
+            "noises": noises,
             "data": {name: {**saved, "models": models}},
         }
     )

@@ -21,7 +21,7 @@ FLOWS = {
     "plane": ["1-RF", "2-RF", "3-RF", "distilled"],
     "digits": ["1-RF", "2-RF", "distilled", "1-RF distilled", "1-RF distilled, half time"],
     "fashion": ["1-RF", "2-RF", "distilled", "1-RF distilled"],
-    "transfer": ["1-RF", "2-RF", "feature loss", "no noise"],
+    "transfer": ["1-RF", "2-RF", "optimal pairs", "feature loss", "no noise"],
     "captions": ["1-RF"],
     "latents": ["1-RF"],
 }
@@ -130,7 +130,11 @@ def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
     assert record["made_by"] == f"python -m scripts.train {OWN} --target faces --size 12"
     assert list(record["images"].values()) == [21, 27, 3, 4, 3, 4]
     entry = record["data"]["cats to faces"]
-    assert list(entry["models"]) == ["1-RF", "2-RF"]  # no classifier knows these images
+    assert list(entry["models"]) == [
+        "1-RF",
+        "2-RF",
+        "optimal pairs",
+    ]  # no classifier knows these images
     said = entry["models"]["2-RF"]["measured"]
     assert list(said) == ["1", "20"] and "boots" not in said["1"]
 
@@ -147,8 +151,8 @@ def test_two_folders_give_weights_a_manifest_and_a_picture(folders):
 
     near = load_file("made/transfer_neighbors.safetensors")
     assert [len(near[name]) for name in ("1-RF", "2-RF", "unseen")] == [3, 3, 4]
-    with Image.open("made/transfer.png") as picture:  # inputs, 1-RF, 2-RF
-        assert picture.size == (4 * 3 * 12, 4 * 3 * 12)
+    with Image.open("made/transfer.png") as picture:  # the inputs, and three flows
+        assert picture.size == (4 * 3 * 12, 4 * 4 * 12)
 
 
 @pytest.mark.slow
