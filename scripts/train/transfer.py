@@ -4,8 +4,8 @@ Each sneaker gets some noise. They are a 1-RF, the 2-RF that Reflow makes of it,
 optimal transport, one whose loss weighs what a classifier sees (the shipped one), and one without
 the noise. Short trainings with more and less noise are measured, and not shipped.
 
-With two folders of your own it does the same for these images, but for the last two, and draws
- inputs and outputs side by side in transfer.png:
+With two folders of your own it makes the first three for these images, and draws inputs and outputs
+side by side in transfer.png:
 
     python -m scripts.train transfer --preset gpu --source cats --target faces --output made
 """
