@@ -36,6 +36,7 @@ from scripts.train.measures import (
 SNEAKER, BOOT = (rf.FASHION_CLASSES.index(name) for name in ("sneaker", "ankle boot"))
 LEAST = 20  # images in a folder
 SHOWN = 20  # steps of the outputs whose nearest neighbors are kept
+GROWING = torch.cat([torch.zeros(1), torch.logspace(-3, 0, SHOWN)]).double()  # times of as many
 
 
 class Data(NamedTuple):
@@ -133,8 +134,8 @@ def try_noises(job: Job, data: Data, classifier) -> dict[str, dict]:
         coupling = rf.IndependentCoupling(rf.Empirical(data.source, noise=noise), target)
         settings = {"optimizer": rf.Muon, **job.preset.training, **job.preset.short}
         job.fit(f"noise {noise:g}", velocity, coupling, **settings)
-        find = partial(look, data, classifier, noise, in_bf16(velocity), SHOWN)
-        facts[f"{noise:g}"] = job.note(f"noise {noise:g}, {SHOWN} steps", find)
+        find = partial(look, data, classifier, noise, in_bf16(velocity), GROWING)
+        facts[f"{noise:g}"] = job.note(f"noise {noise:g}, growing steps", find)
     return facts
 
 
@@ -145,7 +146,7 @@ def started(images: Tensor, noise: float, k: int = 0) -> Tensor:
     return images + noise * normal.sample(len(images), generator=seeded, device=images.device)
 
 
-def ends(velocity, images: Tensor, noise: float, steps: int, k: int = 0) -> Tensor:
+def ends(velocity, images: Tensor, noise: float, steps, k: int = 0) -> Tensor:
     """Return what a flow makes of images, with set k of the noise."""
     starts = started(images, noise, k)
     return generate(velocity, starts, steps=steps, solver=rf.adams_bashforth)
@@ -171,7 +172,7 @@ def judge(outputs: Tensor, data: Data, classifier) -> dict[str, float]:
     return facts
 
 
-def look(data: Data, classifier, noise: float, velocity, steps: int) -> dict[str, float]:
+def look(data: Data, classifier, noise: float, velocity, steps) -> dict[str, float]:
     """Measure a flow on images that it has not seen, and the spread on some that it has."""
     outputs = ends(velocity, data.test_source, noise, steps)
     others = ends(velocity, data.test_source, noise, steps, k=1)
@@ -217,7 +218,11 @@ def run(job: Job) -> None:
         measure = partial(look, data, classifier, noise[flow])
         models |= by_steps(job, flows, {flow: job.preset.steps}, measure)
     real = job.note("real images", partial(references, data, classifier))
-    noises = try_noises(job, data, classifier) if classifier is not None else {}
+    noises = {}
+    if classifier is not None:
+        find = partial(look, data, classifier, 0.0, in_bf16(flows["no noise"]), GROWING)
+        models["no noise"]["growing steps"] = job.note("no noise, growing steps", find)
+        noises = try_noises(job, data, classifier)
     made = {
         flow: ends(in_bf16(velocity), data.shown_source, noise[flow], SHOWN)
         for flow, velocity in flows.items()
