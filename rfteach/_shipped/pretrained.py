@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from rfteach._measures.frechet import FeatureMoments
 from rfteach._networks.autoencoder import ImageAutoencoder
 from rfteach._networks.classifier import ImageClassifier
-from rfteach._networks.diffusers_unet import DiffusersUNetVelocity
 from rfteach._networks.mlp import VelocityMLP
 from rfteach._networks.mmdit import MMDiTVelocity
 from rfteach._networks.unet import UNetVelocity
@@ -40,7 +39,6 @@ MANIFESTS = (
 )
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
-    "DiffusersUNetVelocity": DiffusersUNetVelocity,
     "UNetVelocity": UNetVelocity,
     "MMDiTVelocity": MMDiTVelocity,
 }
@@ -71,7 +69,8 @@ def pretrained(data: str) -> dict[str, nn.Module]:
       the time (chapter 9);
     - "Fashion-MNIST", for labels 0 to 9: 1-RF, 2-RF, distilled, 1-RF distilled (chapter 9);
     - "faces", 32 x 32 in color: 1-RF (chapter 9);
-    - "sneakers to ankle boots": 1-RF, 2-RF, feature loss (chapter 10);
+    - "sneakers to ankle boots": 1-RF, 2-RF, optimal pairs and feature loss, from sneakers with
+      noise of standard deviation 0.5, and "no noise", from sneakers as they are (chapter 10);
     - "Fashion-MNIST, captions", for tokenized texts: 1-RF (chapter 11);
     - "Fashion-MNIST, latents", in the scaled latents of 1 channel, flattened: 1-RF (chapter 18).
 

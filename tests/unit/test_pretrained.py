@@ -36,7 +36,10 @@ def test_an_unknown_manifest_is_named():
 IMAGES = {
     "Fashion-MNIST": ("fashion", ["1-RF", "2-RF", "distilled", "1-RF distilled"]),
     "faces": ("images", ["1-RF"]),
-    "sneakers to ankle boots": ("transfer", ["1-RF", "2-RF", "feature loss"]),
+    "sneakers to ankle boots": (
+        "transfer",
+        ["1-RF", "2-RF", "optimal pairs", "feature loss", "no noise"],
+    ),
 }
 
 
