@@ -18,6 +18,7 @@ Every public name stands below, each beside the file that it lives in. `rfteach.
 `rfteach.exercises` checks the book's exercises.
 """
 
+import warnings as _warnings
 from importlib import metadata as _metadata
 
 from rfteach._adaptive import dopri5 as dopri5
@@ -181,3 +182,7 @@ try:
     __version__ = _metadata.version("rfteach")
 except _metadata.PackageNotFoundError:  # a copy of the files that was not installed
     __version__ = "0+unknown"
+
+# torch.func.jvp calls torch.jit.script by itself, and from PyTorch 2.14 on each page that uses it
+# would show the warning.
+_warnings.filterwarnings("ignore", r".torch\.jit\.script. is", FutureWarning, r"torch\.jit\.")

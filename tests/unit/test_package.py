@@ -22,6 +22,19 @@ def test_the_import_is_light(run_python):
     assert not set(HEAVY) & set(done.stdout.split())
 
 
+def test_a_warning_of_pytorch_about_itself_is_not_shown(run_python):
+    """From within torch.func.jvp, on each page that uses it; others of the same place are shown."""
+    warn = "warnings.warn_explicit('{}', FutureWarning, 'x.py', 1, module='torch.jit._script'); "
+    done = run_python(
+        "import warnings, rfteach; "
+        + warn.format("`torch.jit.script` is deprecated. Please switch to `torch.compile`.")
+        + warn.format("`torch.jit.script` is not supported in Python 3.14+ and may break.")
+        + warn.format("another")
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("FutureWarning") == 1 and "another" in done.stderr
+
+
 def test_no_public_name_hides_a_module():
     """As `rf.reflow` once hid `rfteach.reflow`, so that nothing could be imported from there."""
     folder = Path(rf.__file__).parent
