@@ -101,7 +101,7 @@ def by_steps(job: Job, flows: dict, steps: dict[str, Sequence[int]], look: Calla
     Args:
         job: which has noted the log of each flow under its name.
         flows: the velocities by name.
-        steps: the numbers of Euler steps at which to measure each.
+        steps: the numbers of steps at which to measure each.
         look: called as `look(velocity, steps)`, returns the facts.
     """
 
