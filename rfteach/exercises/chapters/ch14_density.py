@@ -165,6 +165,10 @@ def nats_and_probes(prediction: Any) -> Right:
     keys = ("nats", "bits", "probes")
     if not isinstance(prediction, dict) or set(prediction) != set(keys):
         raise Wrong(f"The prediction is a dictionary with the keys {', '.join(map(repr, keys))}.")
+    given = [key for key in keys if prediction[key] is not None and prediction[key] is not ...]
+    if 0 < len(given) < len(keys):
+        missing = ", ".join(f'"{key}"' for key in keys if key not in given)
+        raise Wrong(f"A number is missing: that of {missing}.")
     nats, bits, probes = (expect_number(prediction[key], f'"{key}"') for key in keys)
 
     source = distributions.Gaussian(64)
@@ -195,6 +199,7 @@ def nats_and_probes(prediction: Any) -> Right:
             (math.sqrt(12), "The root goes the other way: 12 times less error takes more. "),
             (72.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
             (24.0, "The error falls like the root of the number: 12 times less takes 12 squared. "),
+            (36.0, "That is for an error of 1. "),
         ]
         more = "More" if probes < 144 else "Fewer"
         more = f"{more} are needed, for an error of exactly 0.5."
@@ -277,13 +282,34 @@ def log_densities(log_densities: Any) -> Right:
                 "The density of the noise belongs to the start of the path, states[0].",
             ),
             *(
-                (
-                    start - summed((rate[1:] + rate[:-1]) / 2 * dt),
-                    "The velocity is asked at another time than that of the state: states[i] "
-                    "belongs to times[i].",
+                (start - summed((rate[1:] + rate[:-1]) / 2 * dt), hint)
+                for factor, hint in (
+                    (
+                        torch.ones_like(times),
+                        "This is the derivative of the first component alone, or that of a "
+                        "velocity that is asked at t = 0 in all states. The divergence has both, "
+                        "and states[i] belongs to times[i].",
+                    ),
+                    (
+                        times,
+                        "This is the derivative of the last component alone. The divergence is "
+                        "the sum of both.",
+                    ),
+                    (
+                        2 - times,
+                        "The velocity is asked at another time than that of the state: states[i] "
+                        "belongs to times[i].",
+                    ),
                 )
-                for clock in (torch.zeros_like(times), 1 - times)
-                for rate in [(1 + clock[:, None]) * torch.cos(states[..., 0])]
+                for rate in [factor[:, None] * torch.cos(states[..., 0])]
+            ),
+            (
+                start - summed(mean * dt) / 2,
+                "The divergence is the sum of the two derivatives. This takes their mean.",
+            ),
+            (
+                wanted - start + _log_normal(path.start.square().sum(dim=1)[:, None].pow(0.25)),
+                "The normal density has the square of the norm in it: -||z||^2 / 2.",
             ),
             (
                 start - summed((div[1:] + div[:-1]) * dt),
@@ -442,6 +468,30 @@ def bell_log_density(bell_log_density: Any) -> Right:
                 "The width is s only at t = 1. On its way the bell has the width s_t.",
             ),
             (wanted.exp(), "This is the density itself. Take its logarithm."),
+            (
+                bell(off * variance[:, None].pow(0.25), variance, dim),
+                "||Z_0||^2 is off^2 over s_t^2, the square of the width. This has s_t once.",
+            ),
+            (
+                bell(x * variance[:, None].sqrt(), variance, dim),
+                "This puts x itself into the density of the noise. Follow the path back to its "
+                "start: Z_0 = (x - t m) / s_t.",
+            ),
+            *(
+                (
+                    wanted
+                    + dim / 2 * variance.log()
+                    - factor * dim * (t * s**2 - 1 + t) / variance,
+                    "The divergence changes on the way: integrate it from 0 to t. The integral is "
+                    "d log s_t.",
+                )
+                for factor in (t, torch.ones_like(t))
+            ),
+            (
+                bell(off, variance, 2, math.log(2 * math.pi)),
+                "This is for the plane. In d dimensions the divergence and the constant have d in "
+                "the place of 2.",
+            ),
         ]
         expect_close(got, wanted, mistakes, name="The log density")
     return Right(

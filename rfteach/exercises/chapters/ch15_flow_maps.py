@@ -50,8 +50,10 @@ def field(x: Tensor, t: Tensor, r: Tensor) -> Tensor:
 @exercise("15.1", "One jump", "code")
 def one_jump(jump: Any) -> Right:
     """Check `jump(velocity, x, t0, t1)`: x + (t1 - t0) u(x, t0, t1)."""
-    for given in inputs(seed=151):
+    for i, given in enumerate(inputs(seed=151)):
         x, t0, t1 = given.points(), given.times(0.05, 0.45), given.times(0.55, 0.95)
+        if i == 1:  # a jump may also lead back
+            t0, t1 = t1, t0
         told = _Told(x)
         got = expect_tensor(call(jump, told, x, t0, t1), x, "The point after the jump")
         way, u = along(t1 - t0, x), field(x, t0, t1)
@@ -87,6 +89,10 @@ def one_jump(jump: Any) -> Right:
                 "These are two jumps, by way of the middle. One is asked for: one evaluation.",
             ),
             (x + along_last(t1 - t0, x) * u, WRONG_AXIS),
+            *(
+                (x + along(each, x) * u, "A jump may also lead back, from t0 to an earlier t1.")
+                for each in ((t1 - t0).abs(), (t1 - t0).clamp(min=0))
+            ),
         ]
         expect_close(got, x + way * u, mistakes, name="The point after the jump")
         if told.calls != 1:
@@ -187,8 +193,8 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         return math.sqrt((1 - t) ** 2 + (t * s) ** 2)
 
     cases = [
-        (0.0, 1.0, 1.5, 0.4),
         (0.2, 0.7, -2.0, 0.3),
+        (0.0, 1.0, 1.5, 0.4),
         (0.5, 0.6, 0.7, 2.0),
         (0.0, 0.5, 0.0, 0.1),
     ]
@@ -201,7 +207,8 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         right = m + (b / a - 1) / (r - t) * off
         moment = m + (t * s**2 - (1 - t)) / a**2 * off
         end = r * m + b / a * off
-        late = m + (r * s**2 - (1 - r)) / b**2 * off
+        late = m + (r * s**2 - (1 - r)) / b**2 * (x - r * m)
+        arrived = m + (r * s**2 - (1 - r)) / b**2 * (end - r * m)
         rough = [math.sqrt((1 - time) ** 2 + time**2 * s) for time in (t, r)]
         middle = (t + r) / 2
         drift = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
@@ -260,7 +267,7 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
             ),
             *(
                 (each, "This is made of velocities at single moments. The mean takes all of them.")
-                for each in (late, (moment + late) / 2)
+                for each in (late, (moment + late) / 2, arrived, (moment + arrived) / 2)
             ),
             (
                 m + (rough[1] / rough[0] - 1) / (r - t) * off,

@@ -118,7 +118,8 @@ def effective_size(effective_size: Any) -> Right:
                 "infinite. A common factor of all weights cancels. Take out the largest first."
             )
         got = expect_tensor(result, wanted, "The effective sample size")
-        raw, first = log_weights.exp(), (log_weights - log_weights.max()).exp()
+        first = (log_weights - log_weights.max()).exp()
+        raw = [r for r in [log_weights.exp()] if 0 < r.square().sum() < float("inf")]
         mistakes = [
             (1 / wanted, "Upside down: the squares of the weights stand below."),
             (w.square().sum(), "Upside down: the squares of the weights stand below."),
@@ -131,11 +132,14 @@ def effective_size(effective_size: Any) -> Right:
                 w.new_tensor(1.0),
                 "The square of the sum and the sum of the squares are two things.",
             ),
-            (
-                1 / raw.square().sum(),
-                "The weights do not sum to 1: the square of their sum stands above.",
+            *(
+                (
+                    1 / r.square().sum(),
+                    "The weights do not sum to 1: the square of their sum stands above.",
+                )
+                for r in raw
             ),
-            (raw.sum() / raw.square().sum(), "The sum above the fraction is squared."),
+            *((r.sum() / r.square().sum(), "The sum above the fraction is squared.") for r in raw),
             (
                 torch.exp(-(w * w.clamp(min=1e-300).log()).sum()),
                 "This is the exponential of the entropy, another count of what is left.",
@@ -210,7 +214,7 @@ def draws_left(draws: Any) -> Right:
 def posterior_velocity(posterior_velocity: Any) -> Right:
     """Check `posterior_velocity(x, t, s, y, s_y)` for data N(0, s^2) on a line."""
     cases = [
-        (0.7, 0.5, 0.8, 1.5, 0.4),
+        (0.7, 0.4, 0.8, 1.5, 0.5),
         (-1.2, 0.3, 2.0, 0.6, 1.1),
         (0.4, 0.0, 0.7, -0.9, 0.5),
         (0.2, 0.9, 0.5, 0.3, 0.2),
@@ -259,14 +263,21 @@ def posterior_velocity(posterior_velocity: Any) -> Right:
             (wanted + x / (1 - t), "The velocity is the mean of the end less x, over 1 - t."),
             *(
                 (moved(each / (each + s_y**2)), f"Check C_t, {c_t}.")
-                for each in (c / (1 - t), c * s_t2, c**0.5, s_t2)
+                for each in (c / (1 - t), c * s_t2, c**0.5, s_t2, c / (1 - t) ** 2, c / s**2)
             ),
             *(
                 (
                     (each + c / (c + s_y**2) * (y - each) - x) / (1 - t),
                     "Check the predicted end without y, t s^2 / s_t^2 times x.",
                 )
-                for each in (t * s / s_t2 * x, s**2 / s_t2 * x, t * s**2 * x, x)
+                for each in (
+                    t * s / s_t2 * x,
+                    s**2 / s_t2 * x,
+                    t * s**2 * x,
+                    x,
+                    t / s_t2 * x,
+                    t * s**2 / s_t2**0.5 * x,
+                )
             ),
             (moved(1.0), "This takes y for the end itself. The measurement has an error."),
         ]  # fmt: skip

@@ -112,7 +112,7 @@ class _Asked:
     def __call__(self, x: Any, t: Any) -> Tensor:
         self.calls += 1
         shapes = [tuple(v.shape) for v in (x, t) if isinstance(v, Tensor)]
-        if shapes != [tuple(self.shape), (self.shape[0],)]:
+        if len(shapes) != 2 or shapes[0][1:] != tuple(self.shape[1:]) or shapes[1] != shapes[0][:1]:
             raise Wrong(
                 "The velocity takes points of the shape of x, and times of shape (batch,); it was "
                 f"called with shapes {shapes}."
@@ -269,7 +269,7 @@ def shrunk(kept: Tensor, square: float, factor: Tensor) -> float:
 @exercise("18.4", "The best decoder of noisy latents", "derive")
 def best_error(best_error: Any) -> Right:
     """Check `best_error(variances, k, noise)`: the mean squared error per image."""
-    cases = [([5.0, 3.0, 1.0, 0.5], 2, 0.7), ([9.0, 2.0, 0.4], 1, 1.5), ([4.0, 2.5, 1.5], 3, 0.6)]
+    cases = [([5.0, 0.8, 0.6, 0.5], 2, 1.2), ([9.0, 2.0, 0.4], 1, 1.5), ([4.0, 2.5, 1.5], 3, 0.6)]
     for numbers, k, noise in [*cases, ([2.0, 1.0, 0.3, 0.1], 2, 0.0)]:
         kept, left = torch.tensor(numbers[:k]), sum(numbers[k:])
         square = noise**2
@@ -284,6 +284,10 @@ def best_error(best_error: Any) -> Right:
             (left, "That is the error without noise."),
             (sum(numbers), "That is the error of a decoder that ignores all of the numbers."),
             (lost, "The variances that are left out are lost as well. Add them."),
+            (
+                kept.clamp(max=square).sum().item() + left,
+                "This takes each number as it is or not at all. A factor in between is better.",
+            ),
             (
                 (kept**2 / (kept + square)).sum().item() + left,
                 "That is the variance that the kept numbers still explain. What is lost of each is "

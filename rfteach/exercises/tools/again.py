@@ -68,6 +68,21 @@ def changes() -> bool:
     return abs(before - after) > 1e-9 * abs(before)
 
 
+def exchanged_numbers(right: Callable[[float], bool]) -> str:
+    """Say which arguments of the last answer, which returned a number, are exchanged; or ""."""
+    last = last_call()
+    if last is None or last.seconds > SLOW:
+        return ""
+    for hint, arguments in _exchanged(last):
+        try:
+            other = float(_returned(last, arguments))
+        except (TypeError, ValueError, RuntimeError):
+            continue
+        if right(other):
+            return hint
+    return ""
+
+
 def times_of_rows(shape: torch.Size) -> tuple[str, Tensor] | None:
     """Return the times that the last answer was given, and their name in it; or None.
 

@@ -184,6 +184,11 @@ def _describe(error: Exception, answer: Any, arguments: Sequence[Any]) -> str:
         message += "\n" + _of_shapes(arguments, tensors)
     if "dtype" in str(error):
         message += "\n" + DTYPE
+    if "does not require grad" in str(error):
+        message += (
+            "\nAutograd follows only what was asked for: compute with a copy of the points, "
+            "`x.detach().clone().requires_grad_()`."
+        )
     return message
 
 
@@ -198,7 +203,8 @@ def _of_shapes(arguments: Sequence[Any], tensors: Sequence[Tensor]) -> str:
     """Say what may be behind two shapes that do not fit each other."""
     flat = any(x.ndim == 1 and x.is_floating_point() for x in tensors)
     if flat or any(callable(x) for x in arguments):  # given times, or a velocity that wants some
-        return f"Do the times not fit? {BROADCAST}"
+        axis = "" if flat else " Or was a row taken along another axis than the first?"
+        return f"Do the times not fit? {BROADCAST}{axis}"
     hints = []
     if any(x.ndim > 2 for x in tensors):
         hints.append("As rows of numbers, points of shape (batch, *event) are `x.flatten(1)`.")

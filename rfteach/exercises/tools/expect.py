@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rfteach.exercises.tools.again import changes, told_by_calling_again
+from rfteach.exercises.tools.again import changes, exchanged_numbers, told_by_calling_again
 from rfteach.exercises.tools.answers import DTYPE, Draw, Mistake, NotAttempted, Wrong
 from rfteach.exercises.tools.relations import related, where_it_is_off
 
@@ -205,6 +205,9 @@ def expect_value(
         near.append("The sign is wrong.")
     if not near and changes():
         near.append("It changes from call to call: find a formula, in place of random draws.")
+    if not near:
+        swapped = exchanged_numbers(lambda other: math.isclose(other, wanted, rel_tol=5e-4))
+        near = [swapped] * bool(swapped)
     if not near and wanted:
         near = [
             f"That is {name} times as much."

@@ -29,7 +29,15 @@ def expect_random_step(rest: Tensor, v: Tensor, x: Tensor, t: float, dt: float, 
             "x: `randn_like(x)`."
         )
     _expect_drift(rest, v, x, t, dt, g, noise.std().item())
-    noise = rest - g**2 / 2 * dt * (t * v - x) / (1 - t)
+    pull = g**2 / 2 * dt
+    noise = rest - pull * (t * v - x) / (1 - t)
+    moved = rest - pull * ((t - dt) * v - x) / (1 - t)  # the score at x + dt v
+
+    def off(one):
+        return (one.mean() / one.std()).abs().item() * one.numel() ** 0.5
+
+    if off(noise) > SURE >= off(moved):
+        raise Wrong("The score is taken at the point after the drift, x + dt v. Take it at x.")
     _expect_gaussian(noise)
     _expect_width(noise, t, dt, g)
 

@@ -323,4 +323,9 @@ def greedily(x0, x1, score):
     return x0, x1[rows]
 
 
+@table.wrong("10.1", "These are whole numbers")
+def with_indices(outputs, training, unseen):
+    return torch.cdist(outputs.flatten(1), training.flatten(1)).argmin(dim=1)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -288,4 +288,10 @@ def skipping_the_shards_before(seed, k, n):
     return torch.randn(n, 2, generator=generator)
 
 
+table.wrong("12.2", "of the largest part alone", lambda g, n: g[int(n.argmax())])
+table.wrong(
+    "12.3", "points of a shard are repeated", lambda s, k, n: drawn(s * 10**6 + k, 1).expand(n, 2)
+)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -280,4 +280,12 @@ table.wrong("13.4", "one sin a cancels", lambda t: math.sqrt(math.pi * math.cos(
 table.wrong("13.4", "is None", lambda t: None)
 
 
+@table.wrong("13.2", "Take it at x")
+def with_the_score_after_the_drift(velocity, x, t, dt, g):
+    v = velocity(x, now(x, t))
+    x = x + dt * v
+    score = (t * v - x) / (1 - t)
+    return x + g**2 / 2 * dt * score + g * dt**0.5 * torch.randn_like(x)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -400,4 +400,67 @@ table.wrong("14.4", "are exchanged", bell(variance=lambda t, s: at_time(1 - t, s
 table.wrong("14.4", "s only at t = 1", bell(variance=lambda t, s: torch.full_like(t, s**2)))
 
 
+def of_components(rule):
+    """Make an answer to 14.3 with something else than the sum of the two derivatives."""
+
+    def answer(velocity, path):
+        rows = []
+        for z, t in zip(path.states, path.times, strict=True):
+            z = z.detach().clone().requires_grad_()
+            v = velocity(z, t.expand(len(z)))
+            slopes = [torch.autograd.grad(v[:, k].sum(), z, retain_graph=True)[0] for k in (0, 1)]
+            rows.append(rule(slopes[0][:, 0], slopes[1][:, 1]))
+        div = torch.stack(rows)
+        steps = (div[1:] + div[:-1]) / 2 * path.times.diff()[:, None]
+        return log_normal(path.start) - torch.cat([0 * steps[:1], steps.cumsum(dim=0)])
+
+    return answer
+
+
+table.wrong("14.3", "first component alone", of_components(lambda a, b: a))
+table.wrong("14.3", "last component alone", of_components(lambda a, b: b))
+table.wrong("14.3", "This takes their mean", of_components(lambda a, b: (a + b) / 2))
+table.wrong(
+    "14.3",
+    "square of the norm",
+    along_path(trapezoid, lambda path: -path.start.norm(dim=1) / 2 - math.log(2 * math.pi)),
+)
+table.wrong(
+    "14.4",
+    "This has s_t once",
+    lambda *a: as_derived(*a) + squares(*a) / 2 * (1 - at_time(a[1], a[3]).sqrt()),
+)
+
+
+def with_the_divergence(factor):
+    """Make an answer to 14.4 with a divergence in the place of its integral."""
+
+    def answer(x, t, m, s):
+        variance, d = at_time(t, s), x.shape[1]
+        rate = d * (t * s**2 - (1 - t)) / variance
+        return as_derived(x, t, m, s) + d / 2 * variance.log() - factor(t) * rate
+
+    return answer
+
+
+table.wrong("14.4", "integrate it", with_the_divergence(lambda t: t))
+table.wrong("14.4", "integrate it", with_the_divergence(lambda t: 1))
+table.wrong(
+    "14.4",
+    "This is for the plane",
+    lambda x, t, m, s: -squares(x, t, m, s) / 2 - math.log(2 * math.pi) - at_time(t, s).log(),
+)
+table.wrong(
+    "14.4",
+    "puts x itself",
+    lambda x, t, m, s: as_derived(x, t, m, s) + squares(x, t, m, s) / 2 - x.square().sum(dim=1) / 2,
+)
+table.wrong("14.2", 'missing: that of "bits"', {"nats": 44.4, "bits": None, "probes": 144})
+
+
+@table.wrong("14.1", "requires_grad_()")
+def without_asking_for_gradients(velocity, x, t, signs):
+    return told(torch.autograd.grad(velocity(x, t).sum(), x)[0].flatten(1).sum(dim=1)[None])
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

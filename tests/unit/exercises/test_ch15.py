@@ -176,7 +176,7 @@ def at_the_middle(x, t, r, m, s):
 
 
 wrong_bell("at m only", lambda x, t, r, m, a, b: (r * m + b / a * (x - m) - x) / (r - t))
-wrong_bell("at m only", lambda x, t, r, m, a, b: (r * m + b / a * (x - r * m) - x) / (r - t))
+wrong_bell("and not r m", lambda x, t, r, m, a, b: (r * m + b / a * (x - r * m) - x) / (r - t))
 wrong_bell("the step lasts", lambda x, t, r, m, a, b: (r * m + b / a * (x - t * m) - x) / r)
 wrong_bell("the step lasts", lambda x, t, r, m, a, b: (r * m + b / a * (x - t * m) - x) / (1 - t))
 wrong_bell("divide by s_t", lambda x, t, r, m, a, b: (r * m + b * (x - t * m) - x) / (r - t))
@@ -192,6 +192,21 @@ def at_both_ends(x, t, r, m, s):
 def with_a_variance_for_a_width(x, t, r, m, s):
     a, b = ((1 - time) ** 2 + time**2 * s for time in (t, r))
     return m + ((b / a) ** 0.5 - 1) / (r - t) * (x - t * m)
+
+
+wrong_jump("also lead back", lambda u, x, a, b: x + column((b - a).abs(), x) * u(x, a, b))
+
+
+def slope_at(time, place, m, s):
+    return m + (time * s**2 - (1 - time)) / width(time, s) ** 2 * (place - time * m)
+
+
+table.wrong("15.4", "at single moments", lambda x, t, r, m, s: slope_at(r, x, m, s))
+table.wrong(
+    "15.4",
+    "at single moments",
+    lambda x, t, r, m, s: slope_at(r, x + (r - t) * by_the_two_ends(x, t, r, m, s), m, s),
+)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

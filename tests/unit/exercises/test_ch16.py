@@ -272,4 +272,14 @@ table.wrong("16.4", "predicted end without y", moved(end=lambda x, t, s, v: t * 
 table.wrong("16.4", "predicted end without y", moved(end=lambda x, t, s, v: s**2 / v * x))
 
 
+table.wrong("16.4", "Check C_t", moved(c=lambda x, t, s, v: s**2 / v))
+table.wrong("16.4", "Check C_t", moved(c=lambda x, t, s, v: (1 - t) ** 2 / v))
+table.wrong("16.4", "predicted end without y", moved(end=lambda x, t, s, v: t / v * x))
+
+
+@table.wrong("16.4", "`s` and `s_y` are exchanged")
+def with_two_names_exchanged(x, t, s, y, s_y):
+    return moved()(x, t, s_y, y, s)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

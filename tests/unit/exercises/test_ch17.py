@@ -231,4 +231,42 @@ table.wrong("17.4", "The clock is turned", with_clock(lambda t, n: 1 - t))
 table.wrong("17.4", "shift alone", lambda a, b, x, e: step_by_step(a, b, x, e) - x)
 
 
+table.wrong("17.3", "square of the distance", lambda s, a, b: ((1 - b) / (1 - a)) ** (2 * s))
+table.wrong("17.3", "changes on the way", lambda s, a, b: math.exp(-s * (b - a) / (1 - a)))
+table.wrong("17.3", "`a` and `b` are exchanged", lambda s, b, a: ((1 - b) / (1 - a)) ** s)
+table.wrong("17.4", "stood still", with_clock(lambda t, n: 0 * t))
+table.wrong(
+    "17.4", "mean of the noises", lambda a, b, x, e: step_by_step(a, b, x, e.mean(0).expand_as(e))
+)
+
+
+def with_places(mixed, shifted, rows=lambda n: range(n), late=0.0):
+    """Make an answer to 17.4 with another point with noise, target's point or list of steps."""
+
+    def edit(source, target, x1, noises):
+        z, n = x1, len(noises)
+        for k in rows(n):
+            t = (k + late) / n
+            x = mixed(x1, noises[k], t)
+            z = z + (target(shifted(z, x, x1), times(x1, t)) - source(x, times(x1, t))) / n
+        return z
+
+    return edit
+
+
+def blend(x1, noise, t):
+    return (1 - t) * noise + t * x1
+
+
+def shift(z, x, x1):
+    return z + x - x1
+
+
+table.wrong("17.4", "added to the points as it is", with_places(lambda x, e, t: x + e, shift))
+table.wrong("17.4", "shift has the wrong sign", with_places(blend, lambda z, x, x1: z - x + x1))
+table.wrong("17.4", "middle of each step", with_places(blend, shift, late=0.5))
+table.wrong("17.4", "first step is left out", with_places(blend, shift, lambda n: range(1, n)))
+table.wrong("17.4", "last step is left out", with_places(blend, shift, lambda n: range(n - 1)))
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

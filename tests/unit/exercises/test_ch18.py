@@ -261,4 +261,18 @@ table.wrong(
 )
 
 
+wrong_unit("Row", lambda v, s, x, t, c, told: by_one_time(v, s, x, t))
+
+
+def by_one_time(velocity, s, x, t):
+    c = 1 - t[0] + t[0] / s
+    told = (t[0] / s / c).expand(len(x))
+    return ((1 / s - 1) * x + velocity(x / c, told) / s) / c
+
+
+wrong_error(
+    "as it is or not at all", lambda kept, left, k, noise, sq: kept.clamp(max=sq).sum() + left
+)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

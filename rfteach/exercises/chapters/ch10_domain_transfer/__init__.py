@@ -51,6 +51,11 @@ def nearness(nearness: Any) -> Right:
         if copies:
             outputs[: len(training)] = training
         got = call(nearness, outputs, training, unseen)
+        if isinstance(got, Tensor) and not got.is_floating_point():
+            raise Wrong(
+                "These are whole numbers, as the indices of the nearest are. `min` over an axis "
+                "returns the least values, too."
+            )
         got = expect_tensor(got, outputs.flatten(1)[:, 0], "The result", finite=OF_ROUNDING)
         to_training, to_unseen = _distances(outputs, training), _distances(outputs, unseen)
         real = _distances(unseen, training)

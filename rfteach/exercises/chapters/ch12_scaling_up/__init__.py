@@ -104,7 +104,7 @@ def _why_outside(share: list[int], rank: int, n: int) -> str:
 
 
 PARTS = [  # sizes of the parts; shape of a gradient; dtype
-    ((5, 3, 2), (3,), torch.float64),
+    ((3, 5, 2), (3,), torch.float64),
     ((1, 7), (2, 5), torch.float32),
     ((3, 3, 3), (4,), torch.float64),
     ((2, 9, 4), (3, 5), torch.float64),

@@ -163,6 +163,8 @@ def _expect_independent(draw: Draw) -> None:
 
 def expect_normal(many: Tensor) -> None:
     """Raise Wrong unless many points (n, 2) are standard normal."""
+    if torch.unique(many, dim=0).shape[0] < 0.9 * len(many):
+        raise Wrong("Some points of a shard are repeated.")
     if many.mean().abs() > 0.05 or (many.std() - 1).abs() > 0.05:
         raise Wrong(
             f"The noise should be standard normal, but its mean is {many.mean():.2f} and its "
@@ -176,5 +178,3 @@ def expect_normal(many: Tensor) -> None:
         )
     if (many[:, 0] * many[:, 1]).mean().abs() > 0.05:
         raise Wrong("The two coordinates of a point are not independent.")
-    if torch.unique(many, dim=0).shape[0] < 0.9 * len(many):
-        raise Wrong("Some points of a shard are repeated.")

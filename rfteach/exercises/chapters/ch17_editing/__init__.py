@@ -152,7 +152,7 @@ def middle_of_two_noises(length: Any) -> Right:
 @exercise("17.3", "How far the pull goes", "derive")
 def how_far_the_pull_goes(left: Any) -> Right:
     """Check `left(strength, a, b)`: ((1 - b) / (1 - a))^strength of the distance is left."""
-    cases = [(0.5, 0.0, 0.75), (0.9, 0.2, 0.6), (1.0, 0.1, 0.4), (0.25, 0.5, 0.9), (0.0, 0.1, 0.5)]
+    cases = [(0.9, 0.3, 0.7), (0.5, 0.0, 0.75), (1.0, 0.1, 0.4), (0.25, 0.5, 0.9), (0.0, 0.1, 0.5)]
     for strength, a, b in cases:
         share = (1 - b) / (1 - a)
         right = share**strength
@@ -184,6 +184,11 @@ def how_far_the_pull_goes(left: Any) -> Right:
                 "1 / (1 - t) changes on the way: integrate it from a to b.",
             ),
             (strength * math.log(share), "This is the logarithm of the share."),
+            (
+                2.718281828 ** (-strength * (b - a) / (1 - a)),
+                "1 / (1 - t) changes on the way: integrate it from a to b.",
+            ),
+            (share ** (2 * strength), "This is the share of the square of the distance."),
             (share ** (1 - strength), "The exponent is the strength, not what it leaves to v."),
             (((1 - b) * (1 - a)) ** strength, "From a to b: divide by what was left at a."),
         ]

@@ -25,10 +25,11 @@ def edited(
     noises: Tensor,
     *,
     place: str = "",
-    first: int = 0,
+    first: float = 0,
     late: int = 0,
     length: float | None = None,
     anew: bool = False,
+    skipped: int | None = None,
     start: Tensor | None = None,
 ) -> Tensor:
     """Return FlowEdit of x1 with one noise a step, or what comes out with one thing wrong in it.
@@ -40,12 +41,16 @@ def edited(
         late: steps by which their clock alone is ahead.
         length: of a step, in place of 1 / N.
         anew: each step begins at x1 again.
+        skipped: the step that is left out.
         start: where the first step begins, in place of x1.
     """
     z, n = x1 if start is None else start, len(noises)
     for k, noise in enumerate(noises):
         t = (k + first) / n
-        clock = x1.new_full((len(x1),), t + late / n if place != "turned" else 1 - t)
+        if k == skipped:
+            continue
+        shown = {"turned": 1 - t, "still": 0.0}.get(place, t + late / n)
+        clock = x1.new_full((len(x1),), shown)
         x = (1 - t) * noise + t * x1 if place != "swapped" else t * noise + (1 - t) * x1
         if place == "added":
             x = x1 + (1 - t) * noise
@@ -59,6 +64,8 @@ def edited(
             "from z": (z + (1 - t) * noise + t * z - x1, (1 - t) * noise + t * z),
             "no shift": (z + x, x),
             "no noise": (z, x1),
+            "unfaded": (z + noise, x1 + noise),
+            "turned shift": (z - x + x1, x),
         }.get(place, (there, x))
         slope = target(looks[0], clock) - source(looks[1], clock)
         z = (x1 if anew else z) + (length or 1 / n) * slope
@@ -143,6 +150,31 @@ def likely_mistakes(x1: Tensor, noises: Tensor) -> list[tuple[Tensor, str]]:
         (
             edited(waves, other, x1, noises.flip(0)),
             "The noises were taken in reverse. Step k, at t = k / N, has noises[k].",
+        ),
+        (
+            edited(waves, other, x1, noises.mean(dim=0).expand_as(noises)),
+            "All steps had the mean of the noises. Step k has noises[k].",
+        ),
+        (
+            edited(waves, other, x1, noises, place="unfaded"),
+            "The noise was added to the points as it is. Mix it: x_t = (1 - t) noise + t x1.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="turned shift"),
+            "The shift has the wrong sign. The target is asked at z + (x_t - x1).",
+        ),
+        (
+            edited(waves, other, x1, noises, first=0.5),
+            "The velocities were asked in the middle of each step. Ask at its start, k / N.",
+        ),
+        (
+            edited(waves, other, x1, noises, place="still"),
+            "The clock stood still at 0. In step k it shows k / N.",
+        ),
+        *(
+            (edited(waves, other, x1, noises, skipped=k), f"The {name} step is left out.")
+            for k, name in ((0, "first"), (len(noises) - 1, "last"))
+            if len(noises) > 1
         ),
         (
             edited(waves, other, x1, noises, place="added"),
