@@ -24,7 +24,7 @@ from rfteach._checks import (
 from rfteach._distributions import Distribution, Empirical
 from rfteach._optional import optional
 from rfteach._rows import Rows
-from rfteach._runs.tensors import CheckpointError, load_tensors, save_tensors
+from rfteach._runs.tensors import CheckpointError, held, load_tensors, save_tensors
 
 PAIRS_FORMAT = "rfteach.pairs/1"
 
@@ -207,12 +207,18 @@ class PairedCoupling(Rows):
         super().__init__(self.x0, self.x1, self.condition)
 
     def save(self, path: Path | str) -> None:
-        """Write the pairs to a safetensors file."""
+        """Write the pairs to a safetensors file.
+
+        Raises:
+            CheckpointError: another process is writing it.
+            OSError: it cannot be written; the message says why.
+        """
         header = {"format": PAIRS_FORMAT}
         tensors = {"x0": self.x0, "x1": self.x1.clone()}  # the file may hold no shared memory
         if self.condition is not None:
             tensors["condition"] = self.condition.clone()
-        save_tensors(Path(path), tensors, header)
+        with held(Path(path), "pass another path"):
+            save_tensors(Path(path), tensors, header)
 
     @classmethod
     def load(cls, path: Path | str) -> PairedCoupling:

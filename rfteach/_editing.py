@@ -146,6 +146,7 @@ def pulled(
     def pulled_velocity(x: Tensor, t: Tensor) -> Tensor:
         check_pair(end, x)
         v = velocity(x, t)
+        check_velocity_output(v, x)
         left = 1 - along(t, x)
         line = (end - x) / torch.where(left > 0, left, torch.ones_like(left))
         acts = (left > 0) & (along(t, x) < until)

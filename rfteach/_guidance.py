@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from rfteach._checks import check_condition, check_tensor
+from rfteach._checks import check_condition, check_tensor, check_velocity_output
 from rfteach._velocity import Velocity
 
 
@@ -65,6 +65,7 @@ def guided(
             return velocity(x, t, condition=condition)
         v = velocity(torch.cat([x, x]), torch.cat([t, t]), condition=both)
         toward, plain = v.chunk(2)
+        check_velocity_output(plain, x)
         scales = torch.ones_like(t).masked_fill(inside, scale).reshape(-1, *[1] * (x.ndim - 1))
         return plain + scales * (toward - plain)
 

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_data, check_times
+from rfteach._checks import check_data, check_times, check_velocity_output
 from rfteach._rows import where_to_draw
 from rfteach._solvers import Trajectory, solve
 from rfteach._velocity import Velocity
@@ -40,8 +40,10 @@ def score(velocity: Velocity) -> Velocity:
         check_times(t, x)
         if (t == 1).any():
             raise ValueError("t = 1, but the score is defined for t < 1 only; stop a step earlier")
+        v = velocity(x, t)
+        check_velocity_output(v, x)
         time = t.reshape(-1, *[1] * (x.ndim - 1))
-        return (time * velocity(x, t) - x) / (1 - time)
+        return (time * v - x) / (1 - time)
 
     return grad_log_density
 

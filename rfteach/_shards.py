@@ -189,7 +189,8 @@ def sharded_flow_coupling(
         held(folder / "pairs", ELSEWHERE) if main else contextlib.nullcontext(),
         progress_bar(len(mine), shown=progress and main, desc="pairs", unit="shard") as bar,
     ):
-        there = {path: _read(path) for path in sorted(folder.glob("pairs-*.safetensors"))}
+        files = sorted(path for path in folder.glob("pairs-*") if NAME.fullmatch(path.name))
+        there = {path: _read(path) for path in files}
         for path, (_, saved, _) in there.items():  # all, before any is made
             expected = settings | {"shard": saved["shard"]}
             check_settings(path, saved, expected, f"delete it, or {ELSEWHERE}")

@@ -23,7 +23,7 @@ from rfteach._runs.average import Average
 from rfteach._runs.probe import Probe
 from rfteach._runs.processes import add_gradient, prepared
 from rfteach._runs.progress import progress_bar
-from rfteach._runs.saved_run import SavedRun, held_checkpoint, run_settings
+from rfteach._runs.saved_run import SavedRun, described, held_checkpoint, run_settings
 from rfteach._runs.threads import training_threads
 from rfteach._times import TimeSampler, stratified_times
 
@@ -160,6 +160,7 @@ def train(
         device = parameters[0].device
         generator = torch.Generator(device).manual_seed(seed)
         method = optimizer(parameters, lr=learning_rate)
+        highest = [group["lr"] for group in method.param_groups]
         settings = run_settings(
             parameters,
             accelerator,
@@ -168,7 +169,7 @@ def train(
             learning_rate=learning_rate,
             time_sampler=time_sampler,
             loss=loss,
-            optimizer=optimizer,
+            optimizer=described(method),
             ema_decay=ema_decay,
             seed=seed,
         )
@@ -188,7 +189,8 @@ def train(
                 raise _not_finite(f"the loss became {value} in step {step}", learning_rate)
             if step > 0:
                 average.update()  # weights enter once they have given a finite loss
-            method.param_groups[0]["lr"] = learning_rate * _factor((step + 0.5) / steps)
+            for group, rate in zip(method.param_groups, highest, strict=True):
+                group["lr"] = rate * _factor((step + 0.5) / steps)
             method.step()
             losses.append(value)
             saved.save_when_due(losses)

@@ -183,7 +183,11 @@ def training_curve(ax: Axes, losses: Float[Tensor, " steps"], *, window: int = 5
 
 
 def moving_average(losses: Float[Tensor, " steps"], window: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the step after each window, and the mean loss in it: two arrays of one length."""
+    """Return the step after each window, and the mean loss in it: two arrays of one length.
+
+    A window is no longer than the run.
+    """
+    window = min(window, len(losses))
     smooth = np.convolve(_numpy(losses), np.full(window, 1 / window), mode="valid")
     return np.arange(len(smooth)) + window, smooth
 

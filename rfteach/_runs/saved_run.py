@@ -60,6 +60,12 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     }
 
 
+def described(optimizer: torch.optim.Optimizer) -> str:
+    """Name an optimizer with the settings of each of its groups, whatever function made it."""
+    groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    return f"{type(optimizer).__qualname__} {groups}"
+
+
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
     """Put back what `optimizer_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}

@@ -11,6 +11,7 @@ import errno
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def held(path: Path, way_out: str) -> Iterator[None]:
     Raises:
         CheckpointError: another run holds it, or its folder cannot be written.
     """
-    beside = path.with_name(path.name + ".lock")
+    path = path.resolve()  # two links to one file are one
+    beside = path.with_name(f".{path.name}.rfteach-lock")
     lock = FileLock(beside)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -76,20 +78,30 @@ def save_tensors(
         OSError: it cannot be written; the message says why.
     """
     path = path.resolve()
-    unfinished = path.with_name(path.name + ".part")
+    unfinished = path.with_name(f".{path.name}.rfteach-part")
     tensors = {name: t.contiguous() for name, t in tensors.items()}
     if checked:
         header = header | {"sha256": digest(tensors.items())}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.touch()
+        mode = unfinished.stat().st_mode  # as the reader's umask has it; safetensors makes it 0600
         save_file(tensors, unfinished, metadata=header)
+        os.chmod(unfinished, mode)
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())  # on the disk before it takes the name: power may be cut, too
         os.replace(unfinished, path)
     except (SafetensorError, OSError) as error:
-        raise OSError(
-            f"{path} cannot be written ({error}); make room on the disk, or pass another path"
-        ) from error
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        room = "make room on the disk, or " if _is_full(error) else ""
+        raise OSError(f"{path} cannot be written ({error}); {room}pass another path") from error
+
+
+def _is_full(error: Exception) -> bool:
+    """Whether there is no room on the disk; safetensors tells it in the text of its error."""
+    codes = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return any(os.strerror(code) in str(error) for code in codes)
 
 
 def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -118,7 +130,7 @@ def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor]
     if header.get("format") != kind:
         raise CheckpointError(
             f"{path} has the format {header.get('format')}, not {kind}, so rfteach wrote it for "
-            f"something else or not at all; {way_out}"
+            f"something else or not at all; unless you need it, {way_out}"
         )
     if header.pop("sha256", None) not in (None, digest(tensors.items())):
         raise CheckpointError(
@@ -153,13 +165,18 @@ def function_name(function: object) -> str:
     """Name a function in the same way in every process, with the arguments bound to it."""
     if isinstance(function, functools.partial):
 
-        def name(value) -> str:  # the repr of a function holds its address
-            return function_name(value) if callable(value) else repr(value)
+        def name(value) -> str:
+            if isinstance(value, (Tensor, nn.Module)):
+                return fingerprint(value)
+            is_function = callable(value) and hasattr(value, "__qualname__")
+            is_function |= isinstance(value, functools.partial)
+            return function_name(value) if is_function else repr(value)
 
         bound = [
             *map(name, function.args),
             *(f"{k}={name(v)}" for k, v in function.keywords.items()),
         ]
+        bound = [re.sub(r" at 0x[0-9a-fA-F]+", "", each) for each in bound]  # another in each run
         return f"{function_name(function.func)}({', '.join(bound)})"
     return getattr(function, "__qualname__", type(function).__qualname__)
 

@@ -48,7 +48,7 @@ def pack_network(name: str, velocity: VelocityMLP) -> tuple[bytes, list[int]]:
     """Return the weights of a network as bytes, and the number of units of each of its layers.
 
     Raises:
-        TypeError: it is not a `VelocityMLP`.
+        TypeError: it is not a `VelocityMLP`, or one that jumps.
         ValueError: a weight does not fit into half precision.
     """
     if not isinstance(velocity, VelocityMLP):
@@ -61,6 +61,11 @@ def pack_network(name: str, velocity: VelocityMLP) -> tuple[bytes, list[int]]:
         raise TypeError(
             f"{name} is not a plain VelocityMLP of linear layers and SiLU, and the page can "
             f"compute no other; fit one to it with rf.train"
+        )
+    if velocity.jumps:
+        raise TypeError(
+            f"{name} is told the end of its step, which the page cannot tell it; fit a VelocityMLP "
+            f"without jumps=True to it with rf.train"
         )
     layers = [layer for layer in velocity.net if isinstance(layer, torch.nn.Linear)]
     sizes = [layers[0].in_features, *(layer.out_features for layer in layers)]

@@ -54,10 +54,15 @@ def read_record() -> dict[str, dict]:
             }
             for number, entry in entries.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError) as error:
+    except OSError as error:
         raise ValueError(
-            f"the record of your progress, {path}, cannot be read ({error}); "
-            f"delete it to start anew"
+            f"the record of your progress, {path}, cannot be opened ({error}). It may be whole, so "
+            f"do not delete it; put right what keeps it from being opened, or set RFTEACH_PROGRESS "
+            f"to the path of another file"
+        ) from error
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise ValueError(
+            f"the record of your progress, {path}, is damaged ({error}); delete it to start anew"
         ) from error
 
 

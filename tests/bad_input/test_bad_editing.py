@@ -76,3 +76,19 @@ def test_an_edit_whose_velocity_has_another_shape(says):
     for pair in ((still, too_wide), (too_wide, still)):
         with says(ValueError, "(3, 5)", "(3, 2)"):
             rf.flow_edit(*pair, X, steps=4)
+
+
+def test_a_velocity_of_another_shape_is_not_broadcast(says):
+    x, t = X, torch.full((3,), 0.5)
+
+    def too_narrow(x, t, condition=None):
+        return x[:, :1]
+
+    rows = torch.zeros(3, 1)
+    for made in (
+        rf.pulled(too_narrow, X, strength=0.5),
+        rf.score(too_narrow),
+        rf.guided(too_narrow, rows, rows, scale=2.0),
+    ):
+        with says(ValueError, "(3, 1)", "(3, 2)"):
+            made(x, t)

@@ -92,3 +92,8 @@ def test_bad_input_of_the_image_playground_is_named(changes, error, message):
     arguments = {"velocities": LABELED, "source": rf.Gaussian(6), "size": (2, 3), **changes}
     with pytest.raises(error, match=message):
         rf.image_playground(**arguments)
+
+
+def test_a_network_that_jumps(says):
+    with says(TypeError, "the end of its step", "without jumps=True"):
+        rf.playground(rf.VelocityMLP(2, jumps=True), rf.Gaussian(2), rf.Moons())

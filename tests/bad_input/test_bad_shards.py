@@ -37,7 +37,7 @@ def test_an_empty_folder(tmp_path, says):
     for folder in (tmp_path, tmp_path / "none"):
         with says(rf.CheckpointError, str(folder), "no shards of pairs", AGAIN):
             rf.ShardedCoupling(folder)
-    (tmp_path / (shard_name(0, 1) + ".part")).touch()
+    (tmp_path / f".{shard_name(0, 1)}.rfteach-part").touch()
     with says(rf.CheckpointError, "no shards of pairs"):
         rf.ShardedCoupling(tmp_path)
 
@@ -181,3 +181,9 @@ def test_a_device_besides_the_accelerators(tmp_path, says):
     with says(ValueError, "device = 'cpu'", "accelerator chooses the device"):
         make(tmp_path, accelerator=Accelerator(cpu=True), device="cpu")
     assert len(make(tmp_path, accelerator=Accelerator(cpu=True))) == 50
+
+
+def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path):
+    (tmp_path / "pairs-mine.safetensors").write_bytes(b"mine")
+    assert len(make(tmp_path)) > 0
+    assert (tmp_path / "pairs-mine.safetensors").read_bytes() == b"mine"

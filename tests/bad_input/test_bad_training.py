@@ -489,3 +489,19 @@ def test_one_condition_a_pair(says):
         rf.ConditionalCoupling(rf.Gaussian(4), x, labels)
     with says(ValueError, "3 conditions for size = 4"):
         rf.flow_coupling(lambda x, t, condition: x, rf.Gaussian(4), size=4, condition=labels)
+
+
+def test_an_optimizer_of_the_same_name_and_other_settings(coupling, says, tmp_path):
+    """Two functions without a name made Adam and SGD, and one went on from the other's state."""
+    path, made = (
+        tmp_path / "run.safetensors",
+        [
+            lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.9),
+            lambda p, lr: torch.optim.SGD(p, lr=lr, momentum=0.5),
+            lambda p, lr: torch.optim.Adam(p, lr=lr),
+        ],
+    )
+    quick_train(network(), coupling, steps=20, checkpoint=path, optimizer=made[0])
+    for other, text in zip(made[1:], ("'momentum': 0.5", "optimizer = Adam"), strict=True):
+        with says(rf.CheckpointError, "optimizer = SGD", "'momentum': 0.9", text):
+            quick_train(network(), coupling, steps=20, checkpoint=path, optimizer=other)

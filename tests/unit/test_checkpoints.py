@@ -159,3 +159,62 @@ def test_a_disk_that_knows_no_locks_is_written_all_the_same(error, tmp_path, mon
     with held(tmp_path / "run.safetensors", "pass another path"):
         save_checkpoint(tmp_path / "run.safetensors", {"x": torch.ones(2)}, SETTINGS)
     assert os.listdir(tmp_path) == ["run.safetensors"]
+
+
+def test_the_arguments_of_a_function_have_one_name_in_all_processes(run_python):
+    """The repr of an object may hold an address, which is another in each process."""
+    program = (
+        "import functools, torch, rfteach as rf\n"
+        "from rfteach._runs.tensors import function_name\n"
+        "def loss(v, x0, x1, t, path, law, weights): pass\n"
+        "bound = functools.partial(\n"
+        "    loss, path=rf.TRIGONOMETRIC, law=rf.Moons(), weights=torch.arange(3.0)\n"
+        ")\n"
+        "print(function_name(bound))"
+    )
+    names = [run_python(program).stdout for _ in range(2)]
+    assert names[0] == names[1] and "loss(path=GaussianPath" in names[0] and "0x" not in names[0]
+
+
+def test_a_file_has_the_permissions_of_the_readers_others(tmp_path):
+    old = os.umask(0o027)
+    try:
+        save_tensors(tmp_path / "some.safetensors", {"a": torch.zeros(3)}, {"format": "mine/1"})
+    finally:
+        os.umask(old)
+    assert (tmp_path / "some.safetensors").stat().st_mode & 0o777 == 0o640
+
+
+def test_names_beside_a_file_that_are_somebody_elses(tmp_path):
+    theirs = [tmp_path / "run.lock", tmp_path / "run.part"]
+    for path in theirs:
+        path.write_text("mine")
+    with held(tmp_path / "run", "wait"):
+        save_tensors(tmp_path / "run", {"a": torch.zeros(3)}, {"format": "mine/1"})
+    assert all(path.read_text() == "mine" for path in theirs)
+
+
+def test_two_links_to_one_file_are_one(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "run")
+    with (
+        held(tmp_path / "run", "wait"),
+        pytest.raises(rf.CheckpointError, match="another run is writing"),
+        held(tmp_path / "link", "wait"),
+    ):
+        pass
+
+
+def test_only_a_full_disk_asks_for_room(tmp_path, monkeypatch):
+    def fail(tensors, file, metadata):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr("rfteach._runs.tensors.save_file", fail)
+    with pytest.raises(OSError, match="Input/output error.*; pass another path"):
+        save_tensors(tmp_path / "run", {"a": torch.zeros(3)}, {"format": "mine/1"})
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_file_where_a_folder_should_be(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file/run cannot be written .*; pass another path"):
+        save_tensors(tmp_path / "file" / "run", {"a": torch.zeros(3)}, {"format": "mine/1"})

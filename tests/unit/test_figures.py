@@ -26,3 +26,8 @@ def test_a_grid_shows_each_image_in_its_place_and_its_colors(colors):
         assert torch.allclose(2 * shown - 1, image.double(), atol=1e-6)
     assert bool((sheet[2] == 1).all()) and bool((sheet[3:, 8:] == 1).all())  # white between
     plt.close("all")
+
+
+def test_the_average_of_a_run_that_is_shorter_than_the_window():
+    steps, smooth = figures.moving_average(torch.ones(30), 50)
+    assert steps.tolist() == [30] and smooth == pytest.approx([1.0])

@@ -135,7 +135,7 @@ def test_only_what_is_missing_is_made(tmp_path):
     make(tmp_path)
     whole = union(tmp_path)
     (tmp_path / shard_name(1, 3)).unlink()
-    (tmp_path / (shard_name(1, 3) + ".part")).write_bytes(b"half of a fi")
+    (tmp_path / f".{shard_name(1, 3)}.rfteach-part").write_bytes(b"half of a fi")
     kept = {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*.safetensors")}
     velocity, solved = network(), []
     velocity.register_forward_hook(lambda module, given, out: solved.append(len(out)))

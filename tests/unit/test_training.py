@@ -592,3 +592,28 @@ def test_the_parts_count_from_one_whatever_happened_before():
 def test_the_accelerator_chooses_the_device():
     with pytest.raises(ValueError, match="accelerator chooses the device"):
         quick_train(network(), COUPLING, steps=1, accelerator=accelerator(), device="cpu")
+
+
+def test_each_group_of_weights_follows_the_schedule_from_a_rate_of_its_own():
+    groups = []
+
+    def two_groups(parameters, *, lr):
+        method = torch.optim.SGD([{"params": parameters[:2]}, {"params": parameters[2:]}], lr=lr)
+        method.param_groups[1]["lr"] = lr / 10
+        groups.extend(method.param_groups)
+        return method
+
+    seen = []
+    coupling = rf.IndependentCoupling(rf.Gaussian(2), rf.Moons())
+    rf.train(
+        rf.VelocityMLP(2, width=8, depth=1),
+        coupling,
+        steps=20,
+        batch_size=8,
+        learning_rate=1e-3,
+        optimizer=two_groups,
+        progress=False,
+        callback=lambda step, loss: seen.append([group["lr"] for group in groups]),
+    )
+    rates = torch.tensor(seen)
+    assert torch.allclose(rates[:, 0], 10 * rates[:, 1]) and rates[-1, 0] < 0.01 * rates[:, 0].max()
