@@ -85,7 +85,9 @@ class Firefox:
         if event["method"] == "log.entryAdded" and told["level"] in ("error", "warn"):
             self._noted.append(f"console {told['level']}: {told['text']}")
         elif event["method"] == "network.fetchError":
-            self._noted.append(f"no answer: {told['request']['url'][:100]}")
+            if told["errorText"] != "NS_BINDING_ABORTED":  # Firefox has dropped it by itself
+                url = told["request"]["url"][:100]
+                self._noted.append(f"no answer ({told['errorText']}): {url}")
         elif event["method"] == "network.responseCompleted" and told["response"]["status"] >= 400:
             self._noted.append(f"missing file: {told['request']['url']}")
 
