@@ -18,6 +18,7 @@ from rfteach._runs.tensors import (
     check_settings,
     function_name,
     held,
+    lasting_repr,
     load_tensors,
     save_tensors,
 )
@@ -63,7 +64,7 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 def described(optimizer: torch.optim.Optimizer) -> str:
     """Name an optimizer with the settings of each of its groups, whatever function made it."""
     groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
-    return f"{type(optimizer).__qualname__} {groups}"
+    return f"{type(optimizer).__qualname__} {lasting_repr(groups)}"
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:

@@ -170,15 +170,19 @@ def function_name(function: object) -> str:
                 return fingerprint(value)
             is_function = callable(value) and hasattr(value, "__qualname__")
             is_function |= isinstance(value, functools.partial)
-            return function_name(value) if is_function else repr(value)
+            return function_name(value) if is_function else lasting_repr(value)
 
         bound = [
             *map(name, function.args),
             *(f"{k}={name(v)}" for k, v in function.keywords.items()),
         ]
-        bound = [re.sub(r" at 0x[0-9a-fA-F]+", "", each) for each in bound]  # another in each run
         return f"{function_name(function.func)}({', '.join(bound)})"
     return getattr(function, "__qualname__", type(function).__qualname__)
+
+
+def lasting_repr(value: object) -> str:
+    """Return the repr of a value without addresses, which are others in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def fingerprint(what: object) -> str:
