@@ -81,6 +81,11 @@ def last_call() -> Called | None:
     return getattr(_memory, "last", None)
 
 
+def forget() -> None:
+    """Let go of the last call: a thread that frees tensors while Python exits brings it down."""
+    _memory.last = None
+
+
 def call(answer: Any, *arguments: Any) -> Any:
     """Return `answer(*arguments)`; raise Wrong for what no function may do.
 

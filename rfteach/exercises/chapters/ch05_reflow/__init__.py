@@ -194,7 +194,7 @@ def pays(samples: Any) -> Right:
         ((6 * training + 50_000 * pair) / 15, "The first flow is trained already."),
         *((measured / unit, "Give the number itself, not in thousands.") for unit in (1e3, 1e6)),
     ]
-    hint = misconception(predicted, sorted(known, key=lambda one: abs(one[0] - predicted)))
+    hint = misconception(predicted, known)
     raise Wrong(counted + hint)
 
 
