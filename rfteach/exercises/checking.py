@@ -9,6 +9,7 @@ import pkgutil
 import reprlib
 from collections.abc import Callable
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from rfteach.exercises import chapters, record as records
@@ -117,8 +118,8 @@ def progress() -> records.Progress:
 
 
 def _verdict(one: Exercise, answers: tuple) -> Verdict:
-    names = [getattr(answer, "__name__", None) for answer in answers]
-    exchanged = names != one.answers and sorted(map(str, names)) == sorted(one.answers)
+    names = [answer.__name__ for answer in answers if type(answer) is FunctionType]
+    exchanged = names != one.answers and sorted(names) == sorted(one.answers)
     if len(answers) != len(one.answers) or exchanged:
         expected = ", ".join([f'"{one.number}"', *one.answers])
         return Verdict(one.number, True, False, f"Call it as `check({expected})`.")
