@@ -188,6 +188,7 @@ def acceleration(acceleration: Any) -> Right:
                     "This is right in double precision, but in single precision the difference of "
                     "two nearly equal numbers drowns in rounding. Take a step of about 1e-3."
                 )
+            got = expect_tensor(call(acceleration, field, x, t), x)  # the last call once more
         transposed = (
             "The matrix of derivatives is transposed: `backward` and `vjp` multiply from the left. "
             "What is needed is J v, the derivative in the direction v: `torch.func.jvp`."
