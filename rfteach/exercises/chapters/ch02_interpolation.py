@@ -154,7 +154,7 @@ def two_points(two_points: Any) -> Right:
                     "A small constant is added to what divides. Leave it out: 1 - t is not 0 here.",
                 )
                 for c in (1e-2, 1e-3, 1e-4)
-                for below in ((left + c) ** 2, left**2 + c)
+                for below in (left**2, (left + c) ** 2, left**2 + c)
             ),
             (-x, "This is v* at t = 0, where the place tells nothing about the data."),
             *from_data(data, x, t),

@@ -215,7 +215,7 @@ def own_grid(euler_on: Any, grid: Any) -> Right:
             (times.cumsum(0), starts, f"The steps last times[i + 1]. {between}"),
             (-times, starts, "The steps go in the opposite direction."),
             *(
-                (dt.cumsum(0), starts, f"Yours lasts as long as another step. {between}")
+                (dt.cumsum(0), starts, f"Yours last as long as another one. {between}")
                 for dt in _neighbors(times.diff())
             ),
             (equal * n * times[1], starts, f"All last as long as the first. {between}"),

@@ -468,8 +468,8 @@ def equal(grid):
 
 
 wrong_euler("clock of equal steps", with_steps(equal, torch.diff))
-wrong_euler("as long as another step", with_steps(lambda g: g, lambda g: g.diff().roll(-1)))
-wrong_euler("as long as another step", with_steps(lambda g: g[:-1], lambda g: g - g.roll(1)))
+wrong_euler("as long as another one", with_steps(lambda g: g, lambda g: g.diff().roll(-1)))
+wrong_euler("as long as another one", with_steps(lambda g: g[:-1], lambda g: g - g.roll(1)))
 wrong_euler("one time for each point", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a)))
 wrong_euler("takes tensors", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a.item())))
 wrong_euler("no_grad", right_euler.__wrapped__)
