@@ -9,11 +9,19 @@ import pkgutil
 import reprlib
 from collections.abc import Callable
 from dataclasses import replace
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from rfteach.exercises import chapters, record as records
 from rfteach.exercises.limits import TimeLimitExceeded, run_within
-from rfteach.exercises.tools.answers import Draw, NotAttempted, Right, Wrong, described
+from rfteach.exercises.tools.answers import (
+    Draw,
+    NotAttempted,
+    Right,
+    Wrong,
+    described,
+    forget,
+)
 from rfteach.exercises.verdict import Picture, Verdict
 
 TIME_LIMIT = 60.0  # seconds for one check; the slowest takes about 5
@@ -110,11 +118,20 @@ def progress() -> records.Progress:
 
 
 def _verdict(one: Exercise, answers: tuple) -> Verdict:
-    if len(answers) != len(one.answers):
+    names = [answer.__name__ for answer in answers if type(answer) is FunctionType]
+    exchanged = names != one.answers and sorted(names) == sorted(one.answers)
+    if len(answers) != len(one.answers) or exchanged:
         expected = ", ".join([f'"{one.number}"', *one.answers])
         return Verdict(one.number, True, False, f"Call it as `check({expected})`.")
+
+    def examine() -> Right:
+        try:
+            return one.examine(*answers)
+        finally:
+            forget()
+
     try:
-        right = run_within(TIME_LIMIT, lambda: one.examine(*answers))
+        right = run_within(TIME_LIMIT, examine)
     except NotAttempted as stub:
         return Verdict(one.number, False, False, str(stub))
     except Wrong as wrong:

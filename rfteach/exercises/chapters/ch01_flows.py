@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 from rfteach import _solvers as solvers, figures
 from rfteach.exercises.checking import exercise
 from rfteach.exercises.tools import pictures
-from rfteach.exercises.tools.answers import Right, Wrong, call
+from rfteach.exercises.tools.answers import Mistake, Right, Wrong, call
 from rfteach.exercises.tools.expect import (
     close,
     expect_close,
@@ -90,6 +91,14 @@ def circle(distance: Any) -> Right:
                 "That is for the speed 1. A quarter turn in a unit of time has the speed pi / 2. ",
             ),
             (math.hypot(1, math.pi / 2), "That is one step for the whole quarter turn. "),
+            *(
+                (math.hypot(1, math.pi / 8) ** n, f"That is after {n} of these steps. Make 4. ")
+                for n in (2, 3, 5)
+            ),
+            *(
+                (math.hypot(1, math.pi / 2 / n) ** n, f"That is for {n} steps of 1/{n}, not 4. ")
+                for n in (2, 3, 5, 8)
+            ),
             (measured**2, "That is the square of the distance. "),
             (
                 (path.end - path.end.new_tensor([[0.0, 1.0]])).norm().item(),
@@ -197,7 +206,6 @@ def log_density(log_density: Any) -> Right:
         z0 = given.points()
         result = expect_pair(call(log_density, swirl, z0, n), "the end points z1 and log p_1")
         z, nothing = z0, z0.new_zeros(len(z0))
-        ahead = z0  # where a clock leads that shows the end of each step
         sum_of_divergences, late, sum_of_all, first, factors = (nothing for _ in range(5))
         for i in range(n):
             x1, x2 = z.unbind(dim=1)
@@ -208,11 +216,9 @@ def log_density(log_density: Any) -> Right:
             first = first + torch.cos(x1) / n
             factors = factors + torch.log1p(-divergence / n)
             z = z + swirl(z, t) / n
-            ahead = ahead + swirl(ahead, t + 1 / n) / n
             late = late + (1 + t + 1 / n) * torch.cos(z[:, 0]) / n
         z1 = expect_tensor(result[0], z, "The first result, z1,")
-        moved = [(ahead, "Each step takes the time at its end. Euler's method takes its start.")]
-        expect_close(z1, z, moved, name="The end point z1")
+        expect_close(z1, z, _with_other_clocks(z0, n), name="The end point z1")
 
         at_start, at_end = (-x.square().sum(dim=1) / 2 - math.log(2 * math.pi) for x in (z0, z))
         got = expect_tensor(result[1], at_start, "The second result, log p_1,")
@@ -258,6 +264,10 @@ def log_density(log_density: Any) -> Right:
                 "The normal density has a factor 1/2 in its exponent: -||z||^2 / 2.",
             ),
             (
+                at_start + z0.square().sum(dim=1) - sum_of_divergences,
+                "The sign in the normal density is wrong: it falls outward, -||z||^2 / 2.",
+            ),
+            (
                 at_start + math.log(2 * math.pi) - sum_of_divergences,
                 "The constant of the normal density is missing: log p_0 has a -log(2 pi) in it.",
             ),
@@ -282,3 +292,30 @@ def log_density(log_density: Any) -> Right:
         "With this, a flow gives not only samples but also the likelihood of each: the noise's "
         "density at the start, less the spreading on the way."
     )
+
+
+def _with_other_clocks(z0: Tensor, n: int) -> Iterator[Mistake]:
+    """Yield the ends of Euler runs with wrong clocks, or with another number of steps."""
+    starts = "Euler's method takes its start."
+    count = "Make N steps of length 1/N."
+    steps = [i / n for i in range(n)]
+    clocks = [
+        ([t + 1 / n for t in steps], f"Each step takes the time at its end. {starts}"),
+        ([t + 0.5 / n for t in steps], f"Each step takes the time in its middle. {starts}"),
+        ([1 - t for t in steps], "The clock is turned: it should run up from 0, not down from 1."),
+        ([1 - t - 1 / n for t in steps], "The clock is turned: it should run up from 0."),
+        ([0] * n, "The clock stands still at 0. Step i starts at i/N."),
+        (
+            [i / max(n - 1, 1) for i in range(n)],
+            "The clock shows both ends, as in `linspace(0, 1, N)`. The last of N steps starts at "
+            "1 - 1/N.",
+        ),
+        (list(range(n)), "The clock counts the steps. Step i starts at the time i/N."),
+        ([*steps, 1], f"These are N + 1 steps. {count}"),
+        (steps[:-1], f"These are N - 1 steps. {count}"),
+    ]
+    for clock, hint in clocks:
+        z = z0
+        for t in clock:
+            z = z + swirl(z, z.new_full((len(z),), t)) / n
+        yield z, hint

@@ -37,6 +37,10 @@ def other_convention(other_convention: Any) -> Right:
         time = along(s, x0)
         wanted = time * x0 + (1 - time) * x1
         weights = [(time, time), (1 - time, 1 - time), (time, 1), (1, 1 - time), (-time, 1 + time)]
+        weights += [(1 + time, -time), (time, -time)]
+        angle = torch.pi / 2 * time
+        curves = [(time.sqrt(), (1 - time).sqrt()), (angle.sin(), angle.cos())]
+        curves += [(time**2, (1 - time) ** 2)]
         mistakes = [
             (
                 x0 + x1 - wanted,
@@ -56,6 +60,14 @@ def other_convention(other_convention: Any) -> Right:
                     "the point is x0 at s = 1 and x1 at s = 0.",
                 )
                 for a, b in weights
+            ),
+            *(
+                (
+                    a * x0 + b * x1,
+                    "The weights of the straight line are s and 1 - s themselves: no roots, no "
+                    "squares, no sines. Those belong to curves.",
+                )
+                for a, b in curves
             ),
         ]
         if is_shuffled(place, x1, x0, s):
@@ -118,7 +130,13 @@ def two_points(two_points: Any) -> Right:
             ),
             (x.sign(), "This goes to the nearer of the two points. But lines to both pass here."),
             (0 * x, "This goes to 0, the mean of all data. Take that of the lines through x."),
-            (torch.sigmoid(2 * a), "With the chance p of the point 1, the mean is p - (1 - p)."),
+            *(
+                (torch.sigmoid(b), "With the chance p of the point 1, the mean is p - (1 - p).")
+                for b in (2 * a, a)
+            ),
+            (-data, "Where x > 0, the point 1 is the likelier one: a sign is wrong in tanh."),
+            (torch.tanh(t * a), "One t is too much: the centers are t and -t, and not t^2."),
+            (torch.tanh(t * x), "X_t has the variance (1 - t)^2 around each center, not 1."),
             (torch.tanh(a / 2), ratio + "root of that."),
             (torch.tanh(2 * a), ratio + "square of that, or tanh has twice the argument."),
             (torch.tanh(left * x / t**2), "The time is flipped in the weights of the two points."),
@@ -130,6 +148,14 @@ def two_points(two_points: Any) -> Right:
         mistakes = [
             *(((mean - x) / left, hint) for mean, hint in means),
             ((torch.tanh(left * x / t**2) - x) / t, "Time is flipped: at t = 0 there is noise."),
+            *(
+                (
+                    (torch.tanh(t * x / below) - x) / (left + c),
+                    "A small constant is added to what divides. Leave it out: 1 - t is not 0 here.",
+                )
+                for c in (1e-2, 1e-3, 1e-4)
+                for below in (left**2, (left + c) ** 2, left**2 + c)
+            ),
             (-x, "This is v* at t = 0, where the place tells nothing about the data."),
             *from_data(data, x, t),
         ]
@@ -153,7 +179,8 @@ def _places_and_times() -> list[tuple[Tensor, Tensor]]:
         x = 1.5 * torch.randn(40, 1, generator=generator, device="cpu")
         t = 0.95 * torch.rand(40, generator=generator, device="cpu")
         cases.append((x.to(grid.device, dtype), t.to(grid.device, dtype)))
-    cases.append((grid.double(), torch.full((100,), 0.999).double()))
+    hard = torch.tensor([0.999, 0.5, 0.9999, 0.9]).double()  # easy ones show that a clamp is near 1
+    cases.append((grid.double(), hard.repeat(25)))
     cases.append((grid.double() / 100, torch.full((100,), 0.9).double()))  # not yet decided
     return [*cases, (grid, torch.zeros(100))]
 

@@ -25,7 +25,8 @@ from rfteach.exercises.tools.reference import falling, is_shuffled
 def my_loss(my_loss: Any) -> Right:
     """Check `my_loss(velocity, x0, x1, t)`."""
     for given in inputs(IMAGES_FIRST, seed=31):
-        x0, x1, t = given.points(), given.points(), given.times()
+        x0, x1 = given.points(), given.points()
+        t = given.times().roll(2)  # so that neither the first row nor the last is at an end
         velocity = Probe(waves, x0)
         result = call(my_loss, velocity, x0, x1, t)
         _expect_loss_on_lines(result, velocity, x0, x1, t, ("x0", "x1", "t"))
@@ -57,6 +58,14 @@ def _expect_loss_on_lines(
             end - time * line,
             f"The network was fed {clock} {a} + (1 - {clock}) {b}: the clock is flipped, or the "
             f"ends are swapped. In this exercise the line is at {a} for {clock} = 0.",
+        ),
+        *(
+            (
+                start + one * line,
+                f"The network was fed points of one time for all rows, such as `{clock}[0]` or "
+                f"`{clock}.mean()`. Each row has a time of its own: {clock} with trailing axes.",
+            )
+            for one in (t[0], t[-1], t.mean())
         ),
         (start + wrong_time * line, WRONG_AXIS),
         (start, f"The network was fed {a}. {between}"),
@@ -94,7 +103,7 @@ def _expect_loss_on_lines(
 def reversed_time(reversed_loss: Any, reversed_sampler: Any) -> Right:
     """Check `reversed_loss(w, x0, x1, s)` and `reversed_sampler(w, x0, steps)`."""
     for given in inputs(IMAGES_FIRST, seed=32):
-        x0, x1, s = given.points(), given.points(), given.times()
+        x0, x1, s = given.points(), given.points(), given.times().roll(2)
         w = Probe(waves, x0, "velocity w")
         result = call(reversed_loss, w, x0, x1, s)
         _expect_loss_on_lines(result, w, x1, x0, s, ("x1", "x0", "s"))

@@ -26,20 +26,31 @@ from rfteach.exercises.tools.reference import midpoint_steps, on_grid, walk
 
 
 def _expect_sample(
-    result: Any, probe: Probe, x0: Tensor, wanted: Tensor, times: Sequence, mistakes: Iterable
+    result: Any,
+    probe: Probe,
+    x0: Tensor,
+    wanted: Tensor,
+    times: Sequence,
+    mistakes: Iterable,
+    *,
+    looks: int = 1,
+    runs: str = "",
 ) -> None:
-    """Raise Wrong unless a sampler found `wanted` from x0, looking at these times in any order."""
+    """Raise Wrong unless a sampler found `wanted` from x0, looking at these times in any order.
+
+    `looks` is the number of them in a step, `runs` what to say of a wrong number of them.
+    """
     got = expect_tensor(result, x0, "The sample")
     mistakes = [] if close(got, wanted) else list(mistakes)
     if not any(close(got, known) for known in (wanted, *(each for each, _ in mistakes))):
-        expect_steps(probe, len(times))
-        expect_looks(probe, times)
+        expect_steps(probe, len(times), runs)
+        expect_looks(probe, times, looks)
         for x, t in zip(probe.points, probe.times, strict=True):
             if t == 0 and not torch.equal(x, x0):
                 raise Wrong("At time 0 the points should be the noise that the sampler was given.")
     draw = pictures.clouds(wanted, got)
     expect_close(got, wanted, mistakes, name="The sample", draw=draw)
-    expect_steps(probe, len(times))
+    expect_steps(probe, len(times), runs)
     expect_without_gradient(result, probe)
 
 
@@ -52,7 +63,7 @@ def midpoint(midpoint: Any) -> Right:
         result = call(midpoint, velocity, x0, n)
         wanted, mistakes = midpoint_steps(x0, n)
         times = [j / (2 * n) for j in range(2 * n)]
-        _expect_sample(result, velocity, x0, wanted, times, mistakes)
+        _expect_sample(result, velocity, x0, wanted, times, mistakes, looks=2)
     return Right(
         "Order 2 for two evaluations a step, as with Heun's method. And unlike Heun it never looks "
         "at t = 1, where some networks were hardly trained."
@@ -134,6 +145,7 @@ def _exact_flow(scale: float, device: torch.device) -> tuple[Velocity, Tensor, C
     return velocity, x0, lambda end: (end - truth).norm(dim=1).mean().item()
 
 
+SUM = "The weights of the two ends should add up to 1."
 # Weights of the coarse end and the fine one.
 TWO_ENDS = [
     (0.5, 0.5, "The truth does not lie between: both ends are off to the same side. Go beyond."),
@@ -144,8 +156,7 @@ TWO_ENDS = [
     (-1, 1, "This is the estimate of the error. Add it to the fine run."),
     (1, -1, "This is the estimate of the error. Take it off the fine run."),
     (-2, 3, "This takes off the error of the coarse run, C/N. The fine run has C/(2N)."),
-    (1, 2, "The weights of the two ends should add up to 1."),
-    (1, 1, "The weights of the two ends should add up to 1."),
+    *((a, b, SUM) for a, b in [(1, 2), (1, 1), (-0.5, 2), (-1, 1.5), (-2, 2), (-1, 3)]),
     (4 / 3, -1 / 3, "This goes the wrong way, and with the weights for a method of order 2."),
     (1 / 3, 2 / 3, "The truth does not lie between the two ends, but beyond the fine one."),
     (-0.5, 1.5, "This takes off half of the difference. All of it is the error of the fine run."),
@@ -170,8 +181,16 @@ def richardson(richardson: Any) -> Right:
         mistakes.append((midpoint_steps(x0, n)[0], per_step))
         half = "These are runs of N / 2 and N steps. Make them of N and 2N."
         mistakes.append((2 * coarse - walk(x0, max(1, n // 2)), half))
+        shorter = "Each step of the fine run lasts 1/(2N), and its clock moves on by that."
+        twice_as_far = [
+            walk(coarse, n, first=1),  # up to t = 2
+            walk(x0, 2 * n, clock=2),
+            walk(x0, 2 * n, sign=2),
+        ]
+        mistakes += [(2 * end - coarse, shorter) for end in twice_as_far]
         times = [i / m for m in (n, 2 * n) for i in range(m)]
-        _expect_sample(result, velocity, x0, 2 * fine - coarse, times, mistakes)
+        runs = "The runs are not one of N and one of 2N steps, which make 3N."
+        _expect_sample(result, velocity, x0, 2 * fine - coarse, times, mistakes, runs=runs)
     return Right(
         "Order 2 from a method of order 1, by arithmetic alone. It is called Richardson "
         "extrapolation. The difference of the runs also tells how large the error is."
@@ -195,6 +214,10 @@ def own_grid(euler_on: Any, grid: Any) -> Right:
             (equal * n / (n + 1), starts, f"The steps last 1/(N + 1). {between}"),
             (times.cumsum(0), starts, f"The steps last times[i + 1]. {between}"),
             (-times, starts, "The steps go in the opposite direction."),
+            *(
+                (dt.cumsum(0), starts, f"Yours last as long as another one. {between}")
+                for dt in _neighbors(times.diff())
+            ),
             (equal * n * times[1], starts, f"All last as long as the first. {between}"),
         ]
         mistakes = ((on_grid(x0, *each), hint) for *each, hint in grids)
@@ -209,6 +232,21 @@ def own_grid(euler_on: Any, grid: Any) -> Right:
         f"the noise: soon after t = 0 a point can tell where it belongs, so the decision falls "
         f"early, and there the paths bend. Stable Diffusion 3 shifts its grid for the same reason."
     )
+
+
+def _neighbors(dt: Tensor) -> list[Tensor]:
+    """Return the lengths of steps, after a 0, each that of the step after it or before it."""
+    zero = dt.new_zeros(1)
+    return [
+        torch.cat([zero, each])
+        for each in (
+            torch.cat([dt[1:], dt[-1:]]),
+            dt.roll(-1),
+            torch.cat([dt[:1], dt[:-1]]),
+            dt.roll(1),
+            torch.cat([-dt.sum()[None], dt[:-1]]),  # times[i] - times[i - 1], where i starts at 0
+        )
+    ]
 
 
 def _gain_of(grid: Any) -> float:

@@ -200,6 +200,34 @@ def halving_target(halving_target: Any) -> Right:
                 for time in (t, t + h)
             ),
             (
+                (first + waves(x + h * first, t - h)) / 2,
+                "The clock rises: the teacher's second step starts at time t + h, not t - h.",
+            ),
+            (
+                (first + waves(h * first, t + h)) / 2,
+                f"{start} That is at x + h v, not h v: x is forgotten.",
+            ),
+            *(
+                ((turned + waves(x + h * turned, later)) / 2, "The clock is turned: t, not 1 - t.")
+                for turned in [waves(x, 1 - t)]
+                for later in (1 - t - h, 1 - t + h)
+            ),
+            *(
+                (
+                    x + 2 * h * each,
+                    "This is where a step of length 2h ends, a place. The student "
+                    "returns a velocity.",
+                )
+                for each in (second, first)
+            ),
+            *(
+                (
+                    (second - first) / length,
+                    "This is how fast the velocity changes. The student needs the mean of the two.",
+                )
+                for length in (h, 2 * h)
+            ),
+            (
                 (first + waves(x + h * first, t)) / 2,
                 "The teacher's second step starts at time t + h.",
             ),

@@ -81,6 +81,11 @@ def last_call() -> Called | None:
     return getattr(_memory, "last", None)
 
 
+def forget() -> None:
+    """Let go of the last call: a thread that frees tensors while Python exits brings it down."""
+    _memory.last = None
+
+
 def call(answer: Any, *arguments: Any) -> Any:
     """Return `answer(*arguments)`; raise Wrong for what no function may do.
 
@@ -184,6 +189,11 @@ def _describe(error: Exception, answer: Any, arguments: Sequence[Any]) -> str:
         message += "\n" + _of_shapes(arguments, tensors)
     if "dtype" in str(error):
         message += "\n" + DTYPE
+    if "not have been used in the graph" in str(error):
+        message += (
+            "\nThis velocity does not depend on t (or on x): that derivative is 0. Pass "
+            "`allow_unused=True, materialize_grads=True`, or take `torch.func.jvp`."
+        )
     if "does not require grad" in str(error):
         message += (
             "\nAutograd follows only what was asked for: compute with a copy of the points, "

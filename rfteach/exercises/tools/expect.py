@@ -176,12 +176,12 @@ def expect_pair(result: Any, what: str) -> tuple[Any, Any]:
 
 
 def misconception(value: float, known: Sequence[tuple[float, str]]) -> str:
-    """Return the hint for the known wrong prediction within 1.5 % of this one, or nothing.
+    """Return the hint for the nearest known wrong prediction within 1.5 % of this, or nothing.
 
     Predictions are rounded to two digits or so; right ones may be off by 1 or 2 %.
     """
-    near = [hint for wrong, hint in known if abs(value - wrong) <= 0.015 * abs(wrong) + 1e-9]
-    return near[0] if near else ""
+    near = [one for one in known if abs(value - one[0]) <= 0.015 * abs(one[0]) + 1e-9]
+    return min(near, key=lambda one: abs(value - one[0]))[1] if near else ""
 
 
 def expect_value(
@@ -214,5 +214,7 @@ def expect_value(
             for name, factor in FACTORS.items()
             if math.isclose(got, factor * wanted, rel_tol=5e-4)
         ]
+    if not near and math.isclose(got, wanted, rel_tol=5e-3):
+        near = ["That is close, but not to four digits. Is it a sum over a grid? Take a finer one."]
     near = near[:1] or [pointer] * bool(pointer)
     raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near]))

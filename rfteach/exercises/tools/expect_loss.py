@@ -40,7 +40,7 @@ def expect_loss(
     if isinstance(result, Tensor) and result.shape == t.shape and t.numel() > 1:
         raise Wrong("This is one loss for each point. Take their mean over the batch.")
     constant = isinstance(result, Tensor) and not result.requires_grad
-    if constant and result.is_floating_point():  # told below, and its dtype is no matter
+    if isinstance(result, Tensor) and result.is_floating_point():  # a loss of any dtype trains
         result = result.to(t.dtype)
     loss = expect_tensor(result, t.mean(), "The loss")
     error = target - waves(place, t)
@@ -78,6 +78,11 @@ def expect_loss(
         (
             error.flatten(1).sum(dim=1).mean(),
             "These are the errors themselves, summed. Square them first.",
+        ),
+        (
+            error.flatten(1).sum(dim=1).square().mean(),
+            "The errors of an event are summed and then squared, so that they cancel. Square each "
+            "entry first, and then sum.",
         ),
         (
             error.abs().flatten(1).sum(dim=1).mean(),

@@ -98,18 +98,24 @@ def expect_one_call(probe: Probe, place: Tensor, t: Tensor, places: Sequence[Mis
         )
     name = f"The point that the {probe.name} was fed"
     expect_close(expect_tensor(probe.points[0], place, name), place, places, name=name)
+    clock = probe.clocks[0].to(t)
+    if close(clock, 1 - t) and not close(clock, t):
+        raise Wrong(f"{called} at the right points, but at the times 1 - t. It expects t.")
     (mean,), right = probe.times, t.double().mean().item()
     if abs(mean - right) > 1e-4:
         raise Wrong(
             f"{called} at the right points but at other times: mean {mean:.3f} in place of "
             f"{right:.3f}."
         )
-    if not close(probe.clocks[0].to(t), t):
+    if not close(clock, t):
         raise Wrong(f"{called} at the right points, but the times are not those of their rows.")
 
 
-def expect_steps(probe: Probe, evaluations: int) -> None:
-    """Raise Wrong unless the velocity was looked at as many times as the sampler should."""
+def expect_steps(probe: Probe, evaluations: int, runs: str = "") -> None:
+    """Raise Wrong unless the velocity was looked at as many times as the sampler should.
+
+    `runs` is what to say in place of guesses, for an answer that makes several runs.
+    """
     made = probe.evaluations
     if made == evaluations:
         return
@@ -122,6 +128,8 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
             "Count the steps as the gaps between posts, not the posts, and in whole numbers: a "
             "loop over times that are added up may make one too many or too few."
         )
+    elif runs:
+        hint = runs
     elif made % evaluations == 0:
         hint = f"That is {made // evaluations} for each one that is needed."
     elif 2 * made == evaluations:
@@ -135,12 +143,67 @@ def expect_steps(probe: Probe, evaluations: int) -> None:
     )
 
 
-def expect_looks(probe: Probe, times: Sequence[float]) -> None:
-    """Raise Wrong unless the velocity was looked at at these times, in any order."""
-    looks = sorted(probe.times)
-    if len(looks) != len(times) or not close(torch.tensor(looks), torch.tensor(sorted(times))):
-        yours, right = (", ".join(f"{t:.3g}" for t in sorted(ts)[:8]) for ts in (looks, times))
-        raise Wrong(f"Your sampler looks at the times {yours}, but it should at {right}.")
+def expect_looks(probe: Probe, times: Sequence[float], looks: int = 1) -> None:
+    """Raise Wrong unless the velocity was looked at at these times, in any order.
+
+    `times` are those of one run after the other, each from the same time on, with as many `looks`
+    in each step.
+    """
+    made = probe.times
+    if _same(made, times):
+        return
+    clocks = [
+        (lambda s: [*s[1:], 1 - s[0]], "The clock is a step ahead: it shows the end of each."),
+        (
+            lambda s: [(a + b) / 2 for a, b in pairwise([*s, 1 - s[0]])],
+            "The clock is half a step ahead: it shows the middle of each.",
+        ),
+        (
+            lambda s: _even(s[0], 1 - s[0], len(s) - 1),
+            "The clock runs up to the end, as in `linspace(0, 1, N)`. The last of N steps starts "
+            "a step before it.",
+        ),
+        (
+            lambda s: _even(s[0], 1 - s[0], len(s))[:-1],
+            "This is the clock of equal steps. Take the times of the grid.",
+        ),
+        (lambda s: s[:1] * len(s), "The clock stands still at the start."),
+    ]
+    hints = [hint for clock, hint in clocks if _same(made, _told(clock, times, looks))]
+    opposite = (made[0] - made[-1]) * (times[0] - times[-1]) < 0
+    turned = ([1 - t for t in times], _told(lambda s: [1 - t for t in s], times, looks))
+    if opposite and any(_same(made, each) for each in turned):
+        hints = ["The clock is turned: yours shows 1 - t where it should show t."]
+    shown = (made, times)
+    if len(set(times)) < len(times):  # several runs, whose order is free
+        shown = (sorted(made), sorted(times))
+    yours, right = (", ".join(f"{t:.3g}" for t in each[:8]) for each in shown)
+    said = f"Your sampler looks at the times {yours}, but it should at {right}."
+    raise Wrong(" ".join([said, *hints[:1]]))
+
+
+def _same(a: Sequence[float], b: Sequence[float]) -> bool:
+    """Say whether two lists hold the same times, in any order."""
+    return len(a) == len(b) and close(torch.tensor(sorted(a)), torch.tensor(sorted(b)))
+
+
+def _even(start: float, end: float, steps: int) -> list[float]:
+    """Return the times of equal steps, with both ends."""
+    return [start + (end - start) * i / max(steps, 1) for i in range(steps + 1)]
+
+
+def _told(
+    clock: Callable[[list[float]], list[float]], times: Sequence[float], looks: int
+) -> list[float]:
+    """Return the times of runs whose steps start as a clock makes it of the right starts."""
+    made: list[float] = []
+    first = [i for i, t in enumerate(times) if t == times[0]]
+    for begin, end in pairwise([*first, len(times)]):
+        starts = list(times[begin:end:looks])
+        offsets = (t - starts[i // looks] for i, t in enumerate(times[begin:end]))
+        wrong = clock(starts)
+        made += [wrong[i // looks] + offset for i, offset in enumerate(offsets)]
+    return made
 
 
 def expect_without_gradient(result: Any, probe: Probe) -> None:

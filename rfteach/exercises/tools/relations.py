@@ -37,6 +37,9 @@ def related(got: Tensor, wanted: Tensor, agree: Agree) -> str:
                 return f"is {what}"
     if bool((got > 0).all()) and agree(got.log(), wanted):
         return "is e to the power of what it should be."
+    constant = _added_below(got, wanted, agree)
+    if constant:
+        return constant
     factor = ((got * wanted).sum() / wanted.square().sum()).item()
     if abs(factor - 1) > 1e-3 and agree(got, factor * wanted):
         return f"is {factor:.4g} times what it should be, in all entries.{_named(factor)}"
@@ -44,6 +47,26 @@ def related(got: Tensor, wanted: Tensor, agree: Agree) -> str:
     if agree(got, wanted + offset):
         return f"is what it should be, {'plus' if offset > 0 else 'minus'} {abs(offset):.4g}."
     return _with_arguments(got, wanted, agree)
+
+
+def _added_below(got: Tensor, wanted: Tensor, agree: Agree) -> str:
+    """Say so if t + e or 1 - t + e divides in place of the time, for one small e."""
+    told = times_of_rows(got.shape)
+    if told is None or told[1].min() == told[1].max():  # with one time, it looks like a factor
+        return ""
+    name, times = told
+    t = along(times, got) if times.ndim == 1 else times
+    worst = (got - wanted).abs().argmax()
+    for below, what in ((1 - t, f"1 - {name}"), (t, name)):
+        d = below.expand_as(got).flatten()[worst]
+        e = (d * (wanted.flatten()[worst] / got.flatten()[worst] - 1)).item()
+        made = wanted * below / (below + e)
+        if 1e-6 < e < 0.02 and agree(got, made) and agree(got * (below + e), wanted * below):
+            return (
+                f"is divided by {what} + {e:.1g}, not by {what}: it is off where that is small. "
+                f"Leave the constant out, as {what} is not 0 here."
+            )
+    return ""
 
 
 def _named(factor: float) -> str:
@@ -122,7 +145,7 @@ def _only_at_an_end(gap: Tensor, times: Tensor, allowed: float) -> str:
     off, fine = times[wrong], times[~wrong]
     said = " Is there a clamp, or a small constant, that is to keep away from that end?"
     if off.max() < fine.min():
-        return f" Only times up to {off.max().item():.3g} are off, the others are right.{said}"
+        return f" Only times up to {off.max().item():.4g} are off, the others are right.{said}"
     if off.min() > fine.max():
-        return f" Only times from {off.min().item():.3g} on are off, the others are right.{said}"
+        return f" Only times from {off.min().item():.4g} on are off, the others are right.{said}"
     return ""

@@ -1,5 +1,6 @@
 """Whatever an answer does, `check` returns a verdict."""
 
+import math
 import sys
 import threading
 import time
@@ -13,6 +14,7 @@ from rfteach import PairedCoupling
 from rfteach.exercises import checking
 from rfteach.exercises.checking import KINDS, check, exercises
 from rfteach.exercises.limits import TimeLimitExceeded
+from rfteach.exercises.tools.answers import last_call
 
 FUNCTIONS = [one for one in exercises().values() if one.kind != KINDS["predict"]]
 PREDICTIONS = [one for one in exercises().values() if one.kind == KINDS["predict"]]
@@ -263,6 +265,21 @@ def test_times_without_axes_are_explained():
 def test_the_call_is_shown_when_an_answer_is_missing():
     verdict = check("3.2", lambda w, x0, x1, s: None, record=False)
     assert 'check("3.2", reversed_loss, reversed_sampler)' in verdict.message
+
+
+def test_answers_in_another_order_are_told_by_their_names():
+    def reversed_loss(w, x0, x1, s): ...
+    def reversed_sampler(w, x0, steps): ...
+
+    verdict = check("3.2", reversed_sampler, reversed_loss, record=False)
+    assert '`check("3.2", reversed_loss, reversed_sampler)`' in verdict.message
+
+
+def test_nothing_is_remembered_after_a_check(monkeypatch):
+    # else the thread of the check frees tensors while Python exits, which may bring Python down
+    monkeypatch.setattr(checking, "run_within", lambda seconds, work: work())
+    assert check("3.3", lambda delta, dim: dim * delta * math.atan(delta), record=False).passed
+    assert last_call() is None
 
 
 def test_an_unknown_number_is_an_error_that_lists_the_known_ones():

@@ -373,4 +373,38 @@ def with_a_late_clock(velocity, z0, steps):
     return with_autograd(late, z0, steps)
 
 
+def with_a_clock(clock, count=lambda n: n):
+    """Make an answer to 1.4 whose steps take the times `clock(i, steps)`."""
+
+    def log_density(velocity, z0, steps):
+        z, log_p = z0, log_normal(z0)
+        for i in range(count(steps)):
+            z = z.detach().requires_grad_()
+            v = velocity(z, times(z, clock(i, steps)))
+            log_p = log_p - by_autograd(v, z) / steps
+            z = z + v / steps
+        return z.detach(), log_p
+
+    return log_density
+
+
+table.wrong("1.4", "time in its middle", with_a_clock(lambda i, n: (i + 0.5) / n))
+table.wrong("1.4", "The clock is turned", with_a_clock(lambda i, n: 1 - i / n))
+table.wrong("1.4", "The clock is turned", with_a_clock(lambda i, n: 1 - (i + 1) / n))
+table.wrong("1.4", "stands still", with_a_clock(lambda i, n: 0))
+table.wrong("1.4", "shows both ends", with_a_clock(lambda i, n: i / max(n - 1, 1)))
+table.wrong("1.4", "counts the steps", with_a_clock(lambda i, n: i))
+table.wrong("1.4", "N + 1 steps", with_a_clock(lambda i, n: i / n, lambda n: n + 1))
+table.wrong("1.4", "N - 1 steps", with_a_clock(lambda i, n: i / n, lambda n: n - 1))
+table.wrong(
+    "1.4",
+    "it falls outward",
+    changed(lambda z0, z1, d, n: z0.square().sum(dim=1) / 2 - math.log(2 * math.pi) - d),
+)
+table.wrong("1.2", "after 3 of these steps", math.hypot(1, math.pi / 8) ** 3)
+table.wrong("1.2", "after 5 of these steps", math.hypot(1, math.pi / 8) ** 5)
+table.wrong("1.2", "for 3 steps of 1/3", math.hypot(1, math.pi / 6) ** 3)
+table.wrong("1.2", "for 5 steps of 1/5", math.hypot(1, math.pi / 10) ** 5)
+
+
 test_right, test_wrong, test_there_are_enough = table.tests()

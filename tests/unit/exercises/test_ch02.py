@@ -299,7 +299,7 @@ table.wrong(
 )
 table.wrong(
     "2.4",
-    "at other times",
+    "at the times 1 - t",
     lambda denoiser, x, t: (denoiser(x, 1 - t) - x) / (1 - column(t, x)),
 )
 table.wrong(
@@ -374,7 +374,7 @@ table.wrong(
 )
 table.wrong(
     "2.2",
-    "0.1 times what it should be",
+    "Only times from 0.999 on are off",
     lambda x, t: velocity_to(mean_of_data(x, t), x, t.clamp(max=0.99)),
 )
 table.wrong("2.3", "keep their order", 0.7)
@@ -382,6 +382,55 @@ table.wrong("2.4", "Feed points as they are", flat)
 table.wrong("2.4", "The denoiser was called with the times first", lambda d, x, t: d(t, x))
 table.wrong("2.4", "is off by", converted(lambda data, x, t: (data - x) / (1 - t).clamp(min=0.03)))
 table.wrong("2.4", "may be 0", converted(lambda data, x, t: (x - (x - t * data) / (1 - t)) / t))
+
+line = "weights of the straight line"
+table.wrong("2.1", "has the weight s", other(lambda x0, x1, s: x0 + s * (x0 - x1)))
+table.wrong("2.1", line, other(lambda x0, x1, s: s.sqrt() * x0 + (1 - s).sqrt() * x1))
+table.wrong("2.1", line, other(lambda x0, x1, s: s**2 * x0 + (1 - s) ** 2 * x1))
+table.wrong(
+    "2.1",
+    line,
+    other(lambda x0, x1, s: torch.sin(torch.pi / 2 * s) * x0 + torch.cos(torch.pi / 2 * s) * x1),
+)
+table.wrong("2.2", "a sign is wrong in tanh", lambda x, t: velocity_to(-mean_of_data(x, t), x, t))
+table.wrong(
+    "2.2",
+    "and not t^2",
+    lambda x, t: velocity_to(torch.tanh((t[:, None] / (1 - t[:, None])) ** 2 * x), x, t),
+)
+table.wrong("2.2", "not 1.", lambda x, t: velocity_to(torch.tanh(t[:, None] * x), x, t))
+table.wrong(
+    "2.2",
+    "p - (1 - p)",
+    lambda x, t: velocity_to(torch.sigmoid(t[:, None] * x / (1 - t[:, None]) ** 2), x, t),
+)
+table.wrong(
+    "2.2", "Only times from 0.9999 on are off", lambda x, t: with_a_sigmoid(x, t.clamp(max=0.999))
+)
+for least in (1e-2, 1e-3):
+    table.wrong(
+        "2.2",
+        "Only times from",
+        lambda x, t, e=least: (mean_of_data(x, t) - x) / (1 - t[:, None]).clamp_min(e),
+    )
+for small in (1e-3, 1e-4, 1e-5):
+    table.wrong(
+        "2.2",
+        "1 - t is not 0 here",
+        lambda x, t, e=small: (mean_of_data(x, t) - x) / (1 - t[:, None] + e),
+    )
+for small in (1e-2, 1e-3):
+    table.wrong(
+        "2.2",
+        "small constant",
+        lambda x, t, e=small: (
+            (torch.tanh(t[:, None] * x / (1 - t[:, None] + e) ** 2) - x) / (1 - t[:, None] + e)
+        ),
+    )
+for small in (1e-2, 1e-3, 1e-4):
+    table.wrong(
+        "2.4", "divided by 1 - t +", converted(lambda data, x, t, e=small: (data - x) / (1 - t + e))
+    )
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

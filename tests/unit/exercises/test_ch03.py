@@ -80,7 +80,15 @@ table.wrong("3.1", "has shape (1,)", loss(lambda e: usual(e).reshape(1)))
 table.wrong("3.1", "without `.item()`", loss(lambda e: usual(e).item()))
 table.wrong("3.1", "no gradient", loss(lambda e: usual(e).detach()))
 table.wrong("3.1", "no gradient", torch.no_grad()(loss()))
-table.wrong("3.1", "has dtype torch.float32", loss(lambda e: usual(e.float())))
+table.right("3.1", loss(lambda e: usual(e.double())))
+table.right("3.1", loss(lambda e: usual(e.float())))
+table.wrong("3.1", "summed and then squared", loss(lambda e: e.flatten(1).sum(1).square().mean()))
+for row in (lambda t: t[0], lambda t: t[-1], lambda t: t.mean()):
+    table.wrong(
+        "3.1",
+        "one time for all rows",
+        loss(place=lambda x0, x1, t, row=row: (1 - row(t)) * x0 + row(t) * x1),
+    )
 table.wrong("3.1", "is on meta", loss(lambda e: usual(e).to("meta")))
 table.wrong("3.1", "fed x1", loss(place=lambda x0, x1, t: x1))
 table.wrong("3.1", "fed x0", loss(place=lambda x0, x1, t: x0))
@@ -216,7 +224,7 @@ wrong_loss("It expects s", clock=lambda s: 1 - s)
 wrong_loss("*sum* over the event", norm=lambda e: e.square().mean())
 wrong_loss("no gradient", norm=lambda e: usual(e).detach())
 wrong_loss("one loss for each point", norm=lambda e: e.square().flatten(1).sum(dim=1))
-wrong_loss("has dtype torch.float32", norm=lambda e: usual(e.float()))
+wrong_loss("has dtype torch.int64", norm=lambda e: usual(e).long())
 wrong_loss("not the place x0", target=lambda x0, x1, s: x0)
 wrong_loss("not the place x1", target=lambda x0, x1, s: x1)
 wrong_loss("do not scale", target=lambda x0, x1, s: s * (x0 - x1))
@@ -441,6 +449,12 @@ table.wrong("3.3", "du / delta", lambda delta, dim: dim * delta**2 * math.atan(d
 table.wrong("3.3", "not d^2", lambda delta, dim: dim**2 * delta * math.atan(delta))
 table.right("3.3", lambda delta, dim: float(f"{dim * delta * math.atan(delta):.5g}"))
 table.wrong("3.4", "yours are 'none'", "none")
+
+table.wrong(
+    "3.3",
+    "not to four digits",
+    lambda delta, dim: sum(dim * delta**2 / (1 + (i * delta / 100) ** 2) for i in range(100)) / 100,
+)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

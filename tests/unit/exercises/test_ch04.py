@@ -150,14 +150,23 @@ table.wrong("4.1", "stops after half of it", sampler(half_of_the_step))
 table.wrong("4.1", "opposite direction", sampler(backward_trial))
 table.wrong("4.1", "There dt is forgotten", sampler(without_dt_in_the_trial))
 table.wrong("4.1", "clock shows the end", sampler(clock_of_the_end))
-table.wrong("4.1", "the times 0, 0.125, 0.25, 0.375", sampler(clock_half_on))
+table.wrong("4.1", "the times 0, 0.5, 0.125, 0.625", sampler(clock_half_on))
+table.wrong("4.1", "up to the end", sampler(midpoint_step, lambda i, n: i / (n - 1)))
+table.wrong("4.1", "a step ahead", sampler(midpoint_step, lambda i, n: (i + 1) / n))
+table.wrong("4.1", "half a step ahead", sampler(midpoint_step, lambda i, n: (i + 0.5) / n))
+table.wrong("4.1", "stands still", sampler(midpoint_step, lambda i, n: 0))
+table.wrong("4.1", "the times 0, 0.0625, 1, 1.06", sampler(midpoint_step, lambda i, n: i))
+table.wrong("4.1", "1 - t where it should show t", sampler(midpoint_step, lambda i, n: 1 - i / n))
 table.wrong(
-    "4.1", "the times 0, 0.0625, 0.143, 0.205", sampler(midpoint_step, lambda i, n: i / (n - 1))
+    "4.1",
+    "the times 1, 0.938, 0.875",
+    lambda v, x, n: sampler(midpoint_step)(lambda x, t: v(x, 1 - t), x, n),
 )
 table.wrong(
-    "4.1", "the times 0.125, 0.188, 0.25, 0.312", sampler(midpoint_step, lambda i, n: (i + 1) / n)
+    "4.1",
+    "1 - t where it should show t",
+    lambda v, x, n: sampler(midpoint_step)(lambda x, t: v(x, 1 - t), x, n),
 )
-table.wrong("4.1", "the times 0, 0, 0, 0", sampler(midpoint_step, lambda i, n: 0))
 table.wrong("4.1", "16 are needed", sampler(midpoint_step, count=lambda n: n - 1))
 table.wrong("4.1", "16 are needed", sampler(midpoint_step, count=lambda n: n + 1))
 table.wrong("4.1", "16 are needed", lambda v, x, n: rf.rk4(v, x, steps=n).end)
@@ -285,9 +294,34 @@ table.wrong("4.3", "error of the coarse run", combined(lambda coarse, fine: 3 * 
 table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: 2 * fine + coarse))
 table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: fine + coarse))
 table.wrong("4.3", "extrapolates each single step", sampler(midpoint_step))
+table.wrong("4.3", "add up to 1", combined(lambda coarse, fine: 2 * fine - coarse / 2))
 table.wrong("4.3", "24 are needed", combined(right, fine=lambda n: 2 * n - 1))
 table.wrong("4.3", "24 are needed", combined(right, lambda n: n + 1, lambda n: 2 * n + 1))
-table.wrong("4.3", "24 are needed", combined(right, lambda n: 2 * n, lambda n: 4 * n))
+table.wrong("4.3", "one of N and one of 2N", combined(right, lambda n: 2 * n, lambda n: 4 * n))
+table.wrong("4.3", "one of N and one of 2N", combined(right, fine=lambda n: 4 * n))
+table.wrong("4.3", "the fine run alone", combined(right, lambda n: 2 * n))
+table.wrong("4.3", "one of N and one of 2N", combined(right, fine=lambda n: n + 1))
+table.wrong("4.3", "one of N and one of 2N", lambda v, x, n: rf.heun(v, x, steps=n).end)
+
+
+def with_a_fine_run(clock, dt):
+    """Make an answer to 4.3 whose fine run has a clock and steps of its own."""
+    return lambda v, x, n: right(
+        run(v, x, n), sampler(euler_step, clock, lambda n: 2 * n, lambda n: dt(n))(v, x, n)
+    )
+
+
+table.wrong("4.3", "lasts 1/(2N)", with_a_fine_run(lambda i, n: i / n, lambda n: 1 / n))
+table.wrong("4.3", "lasts 1/(2N)", with_a_fine_run(lambda i, n: i / n, lambda n: 0.5 / n))
+table.wrong("4.3", "lasts 1/(2N)", with_a_fine_run(lambda i, n: i / (2 * n), lambda n: 1 / n))
+for clock, hint in (
+    (lambda i, n: 1 - i / n, "1 - t where it should show t"),
+    (lambda i, n: (i + 1) / n, "a step ahead"),
+    (lambda i, n: (i + 0.5) / n, "half a step ahead"),
+    (lambda i, n: i / max(n - 1, 1), "up to the end"),
+):
+    both = sampler(euler_step, clock)
+    table.wrong("4.3", hint, lambda v, x, n, run=both: right(run(v, x, n), run(v, x, 2 * n)))
 table.wrong("4.3", "runs of N / 2 and N", combined(right, lambda n: max(n // 2, 1), lambda n: n))
 table.wrong(
     "4.3", "no_grad", lambda v, x, n: combined(right)(lambda *xt: v(*xt), x, n) + 0 * v.weight
@@ -411,7 +445,31 @@ wrong_euler(
 )
 wrong_euler("opposite direction", on_grid(lambda v, x, a, b: x + (a - b) * v(x, now(x, a))))
 wrong_euler("to the next", on_grid(lambda v, x, a, b: x + b * v(x, now(x, a))))
-wrong_euler("the times 0, 0, 0", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, 0))))
+wrong_euler(
+    "half a step ahead", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, (a + b) / 2)))
+)
+wrong_euler("stands still", on_grid(lambda v, x, a, b: x + (b - a) * v(x, now(x, 0))))
+
+
+def with_steps(times, steps):
+    """Make Euler's method on a grid, with times and lengths of the steps made of it."""
+
+    @torch.no_grad()
+    def euler_on(velocity, x, grid):
+        for t, dt in zip(times(grid), steps(grid), strict=False):
+            x = euler_step(velocity, x, t, dt)
+        return x
+
+    return euler_on
+
+
+def equal(grid):
+    return torch.arange(len(grid) - 1) / (len(grid) - 1)
+
+
+wrong_euler("clock of equal steps", with_steps(equal, torch.diff))
+wrong_euler("as long as another one", with_steps(lambda g: g, lambda g: g.diff().roll(-1)))
+wrong_euler("as long as another one", with_steps(lambda g: g[:-1], lambda g: g - g.roll(1)))
 wrong_euler("one time for each point", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a)))
 wrong_euler("takes tensors", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a.item())))
 wrong_euler("no_grad", right_euler.__wrapped__)

@@ -557,5 +557,19 @@ table.wrong("5.4", "once, but not in order", in_chunks(1000))
 table.wrong("5.4", "once, but not in order", lambda x0, data: ordered(data)[ranks(x0.abs())])
 table.wrong("5.4", "IndexError", lambda x0, data: torch.unique(data)[ranks(x0)][:, None])
 
+table.wrong("5.3", "Divide it by what a sample saves", 9.2 * million)
+table.wrong("5.3", "RK4 makes four evaluations", 11.2 * million / 15)
+table.wrong("5.3", "RK4 makes four evaluations", 8.7 * million / 15)
+table.wrong("5.3", "two more, not four", 14 * million / 15)
+
+
+@table.wrong("5.1", "x0 and x1 hold the ends")
+def moving_the_starts(velocity, noise, size):
+    z0 = noise.sample(size)
+    x = z0
+    for i in range(20):
+        x += velocity(x, torch.full((size,), i / 20)) / 20
+    return rf.PairedCoupling(z0, x)
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()

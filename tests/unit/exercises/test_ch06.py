@@ -207,7 +207,11 @@ table.wrong("6.2", "no gradient", torch.no_grad()(reduced(lambda d: squares(d).m
 table.wrong("6.2", "no gradient", reduced(lambda d: squares(d.detach()).mean()))
 table.wrong("6.2", "opposite sign", reduced(lambda d: -squares(d).mean()))
 table.wrong("6.2", "The loss is None", reduced(lambda d: None))
-table.wrong("6.2", "has dtype torch.float32", reduced(lambda d: squares(d).mean().float()))
+table.right("6.2", reduced(lambda d: squares(d).mean().float()))
+table.wrong("6.2", "has dtype torch.int64", reduced(lambda d: squares(d).mean().long()))
+table.wrong(
+    "6.2", "summed and then squared", reduced(lambda d: d.flatten(1).sum(1).square().mean())
+)
 table.wrong("6.2", "on meta", reduced(lambda d: squares(d).mean().to("meta")))
 
 
@@ -419,6 +423,29 @@ table.wrong(
 )
 table.wrong("6.4", "second velocity alone", lambda teacher, x, t, h: teacher(x, t + h))
 table.wrong("6.4", "Divide the whole way", from_velocities(lambda a, b, h, x: 2 * mean(a, b, h, x)))
+
+table.wrong("6.4", "not t - h", from_velocities(mean, time=-1))
+table.wrong("6.4", "a place. The student", from_velocities(lambda a, b, h, x: x + 2 * h * b))
+table.wrong("6.4", "how fast", from_velocities(lambda a, b, h, x: (b - a) / h))
+table.wrong(
+    "6.4",
+    "x is forgotten",
+    lambda teacher, x, t, h: (teacher(x, t) + teacher(h * teacher(x, t), t + h)) / 2,
+)
+
+
+def with_a_turned_clock(way):
+    """Make an answer that asks the teacher at 1 - t, and then at a time h further or back."""
+
+    def halving_target(teacher, x, t, h):
+        first = teacher(x, 1 - t)
+        return (first + teacher(x + h * first, 1 - t + way * h)) / 2
+
+    return halving_target
+
+
+table.wrong("6.4", "The clock is turned", with_a_turned_clock(1))
+table.wrong("6.4", "The clock is turned", with_a_turned_clock(-1))
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -427,7 +427,7 @@ def with_gradients_of_the_caller_on(velocity, x, t):
     return by_one_jvp(velocity, x, t).detach()
 
 
-@table.wrong("7.3", "appears to not have been used")
+@table.wrong("7.3", "`allow_unused=True, materialize_grads=True`")
 def where_each_field_depends_on_both(velocity, x, t):
     x, t = (each.clone().requires_grad_() for each in (x, t))
     v = velocity(x, t)
@@ -443,12 +443,25 @@ def with_times_held_in_the_unit_interval(velocity, x, t, h=1e-2):
 
 table.wrong("7.3", "drowns in rounding", difference(1e-7, 1e-7))
 table.wrong("7.3", "drowns in rounding", difference(1e-10, 1e-10))
-table.wrong("7.3", "If you use finite differences", lambda *given: 1.05 * by_one_jvp(*given))
+table.wrong("7.3", "1.05 times what it should be", lambda *given: 1.05 * by_one_jvp(*given))
 table.wrong("7.4", "positive rho only", lambda rho: root(rho) * math.acos(abs(rho)))
 table.wrong("7.4", "does not divide", lambda rho: math.acos(rho) / root(rho))
 table.wrong("7.4", "Here c is a root", lambda rho: 2 * root(rho) * math.atan((1 - rho) / (1 + rho)))
 table.wrong("7.4", "The sign is wrong", lambda rho: -root(rho) * math.acos(rho))
 table.right("7.4", lambda rho: float(f"{root(rho) * math.acos(rho):.4g}"))
+
+table.wrong(
+    "7.3",
+    "one time, or one mean, taken for all",
+    lambda v, x, t: jvp(v, (x, t), (v(x, t[0].expand(len(t))), ones(t)))[1],
+)
+table.wrong("7.1", "its root, s = 0.4", 0.137)
+table.wrong("7.1", "never below 0", -0.343)
+table.wrong("7.1", "V of one coordinate", 0.628)
+table.wrong("7.1", "cost of the flow counts both", 0.703)
+table.wrong("7.1", "root of S", 0.586)
+table.wrong("7.4", "V is what remains", lambda rho: 2 * (1 - rho) - root(rho) * math.acos(rho))
+table.wrong("7.4", "lines cross", lambda rho: 0)
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -338,5 +338,12 @@ table.wrong("8.4", "Give one of the numbers", "8")
 table.wrong("8.4", "Give one of the numbers", 8.5)
 table.wrong("8.4", "Give one of the numbers", True)
 
+for small in (1e-3, 1e-4):
+    table.wrong(
+        "8.3",
+        "divided by t +",
+        asked(scaled, clock, lambda x, x0, t, small=small: (x - x0) / (t + small)),
+    )
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -425,5 +425,11 @@ table.wrong(
 )
 table.wrong("9.4", "with the noise", scored(lambda s, a: squares(torch.ones_like(a), a)))
 
+points("know no minus", lambda p: (p - 127)[:, None] / 127.5)
+points("take off 127.5", lambda p: (p[:, None].float() - 127) / 128)
+points("take off 127.5", lambda p: (p[:, None].float() - 127) / 127)
+points("a little below", lambda p: (p[:, None].float() - 127.5) / 128)
+table.wrong("9.4", "for variances", lambda stds, steps: by_the_product(stds.sqrt(), steps))
+
 
 test_right, test_wrong, test_there_are_enough = table.tests()

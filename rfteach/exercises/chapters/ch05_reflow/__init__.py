@@ -190,11 +190,18 @@ def pays(samples: Any) -> Right:
         ((3 * training + 50_000 * 10) / 15, rk4),
         ((3 * training + 50_000 * 20) / 15, rk4),
         ((3 * training + 50_000 * 10) / 7, "A step is not an evaluation: count those."),
+        ((3 * training + 50_000 * 30) / 15, rk4),
+        ((3 * training + 50_000 * 80) / 15, rk4),
+        (total, "That is the price of the round. Divide it by what a sample saves."),
+        (
+            (5 * training + 50_000 * pair) / 15,
+            "The backward pass counts two more, not four: three for a point in all.",
+        ),
         (50_000 * pair / 15, "The training counts, too."),
         ((6 * training + 50_000 * pair) / 15, "The first flow is trained already."),
         *((measured / unit, "Give the number itself, not in thousands.") for unit in (1e3, 1e6)),
     ]
-    hint = misconception(predicted, sorted(known, key=lambda one: abs(one[0] - predicted)))
+    hint = misconception(predicted, known)
     raise Wrong(counted + hint)
 
 

@@ -60,6 +60,15 @@ def expect_starts(z0: Tensor, z1: Tensor, velocity: Turning, noise: RecordedNois
     draw = pictures.clouds(wanted[:500], z1[:500])
     if (velocity.ends(z1) - z0).norm(dim=1).max() < 0.05:
         raise Wrong("The ends are swapped: x0 is where a path starts, x1 where it ends.", draw)
+    if close(z1, z0, 1e-3) and sum(map(len, noise.drawn)) == len(z0):
+        drawn = torch.cat(noise.drawn)
+        ends = velocity.ends(drawn)
+        if (z0 - ends).norm() < 0.3 * (drawn - ends).norm():
+            raise Wrong(
+                "x0 and x1 hold the ends, both of them: the starts were changed in place. Write "
+                "`x = x + ...` instead of `x += ...`, or keep a clone of them.",
+                draw,
+            )
     if close(z1, z0, 1e-3):
         raise Wrong("The points have not moved: the pairs are noise with itself.", draw)
     if close(z1, wanted - z0, 0.01):

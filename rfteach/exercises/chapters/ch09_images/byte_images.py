@@ -43,14 +43,26 @@ def expect_points(to_points: Any, pixels: Tensor) -> None:
         (values / 255, "This maps the bytes to [0, 1]. Noise is around 0, so take [-1, 1]."),
         (values / 255 - 0.5, "This maps the bytes to [-1/2, 1/2]. Twice that is asked for."),
         (values / 128 - 1, "White is 255, and it should become 1. Yours is a little below."),
+        *(
+            (
+                (values - 127) / by,
+                "0 should become -1 and 255 become 1: take off 127.5, and divide by 127.5.",
+            )
+            for by in (127, 127.5, 128)
+        ),
+        ((values - 127.5) / 128, "White is 255, and it should become 1. Yours is a little below."),
         (1 - values / 127.5, "Black and white are swapped: 0 should become -1."),
         (
             wrapped / 255 - 1,
             "The bytes were doubled as bytes: above 127 they run over. Convert to float first.",
         ),
-        (
-            (pixels - 128)[:, None].float() / 127.5,
-            "The difference was taken as bytes, which know no minus. Convert to float first.",
+        *(
+            (
+                (pixels - gray)[:, None].float() / by,
+                "The difference was taken as bytes, which know no minus. Convert to float first.",
+            )
+            for gray in (127, 128)
+            for by in (127, 127.5, 128)
         ),
         (
             (values - values.min()) / (values.max() - values.min()).clamp(min=1) * 2 - 1,

@@ -35,6 +35,10 @@ def mistaken_scores(s: Tensor, n: int) -> list[tuple[float, str]]:
     a = growth(s, n)
     growths = [*_mistaken_growths(s, n), *_mistaken_rates(s, n)]
     return [
+        (
+            score(s.sqrt(), n),
+            "`stds` holds standard deviations, but yours takes them for variances.",
+        ),
         *(((s - each).square().sum().item(), hint) for each, hint in growths),
         *_mistaken_distances(s, a),
     ]
