@@ -60,6 +60,11 @@ def one_jump(jump: Any) -> Right:
         middle = (t0 + t1) / 2
         half = x + way / 2 * field(x, t0, middle)
         mistakes = [
+            *(
+                (x + along(each, x) * u, "A jump may also lead back, from t0 to an earlier t1.")
+                for each in ((t1 - t0).abs(), (t1 - t0).clamp(min=0))
+                if i == 1
+            ),
             (x, "The point has not moved."),
             (u, "This is the mean velocity. The jump is x plus the time times it."),
             (x + u, "The mean velocity acts for the time t1 - t0, not for the time 1."),
@@ -89,10 +94,6 @@ def one_jump(jump: Any) -> Right:
                 "These are two jumps, by way of the middle. One is asked for: one evaluation.",
             ),
             (x + along_last(t1 - t0, x) * u, WRONG_AXIS),
-            *(
-                (x + along(each, x) * u, "A jump may also lead back, from t0 to an earlier t1.")
-                for each in ((t1 - t0).abs(), (t1 - t0).clamp(min=0))
-            ),
         ]
         expect_close(got, x + way * u, mistakes, name="The point after the jump")
         if told.calls != 1:
@@ -207,8 +208,7 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         right = m + (b / a - 1) / (r - t) * off
         moment = m + (t * s**2 - (1 - t)) / a**2 * off
         end = r * m + b / a * off
-        late = m + (r * s**2 - (1 - r)) / b**2 * (x - r * m)
-        arrived = m + (r * s**2 - (1 - r)) / b**2 * (end - r * m)
+        lates = [m + (r * s**2 - (1 - r)) / b**2 * each for each in (x - r * m, end - r * m, off)]
         rough = [math.sqrt((1 - time) ** 2 + time**2 * s) for time in (t, r)]
         middle = (t + r) / 2
         drift = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
@@ -267,7 +267,8 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
             ),
             *(
                 (each, "This is made of velocities at single moments. The mean takes all of them.")
-                for each in (late, (moment + late) / 2, arrived, (moment + arrived) / 2)
+                for late in lates
+                for each in (late, (moment + late) / 2)
             ),
             (
                 m + (rough[1] / rough[0] - 1) / (r - t) * off,

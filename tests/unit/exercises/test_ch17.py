@@ -233,7 +233,11 @@ table.wrong("17.4", "shift alone", lambda a, b, x, e: step_by_step(a, b, x, e) -
 
 table.wrong("17.3", "square of the distance", lambda s, a, b: ((1 - b) / (1 - a)) ** (2 * s))
 table.wrong("17.3", "changes on the way", lambda s, a, b: math.exp(-s * (b - a) / (1 - a)))
-table.wrong("17.3", "`a` and `b` are exchanged", lambda s, b, a: ((1 - b) / (1 - a)) ** s)
+table.wrong(
+    "17.3",
+    "`strength` and `a` are exchanged",
+    lambda a, strength, b: ((1 - b) / (1 - a)) ** strength,
+)
 table.wrong("17.4", "stood still", with_clock(lambda t, n: 0 * t))
 table.wrong(
     "17.4", "mean of the noises", lambda a, b, x, e: step_by_step(a, b, x, e.mean(0).expand_as(e))
