@@ -99,7 +99,7 @@ def check_times(t: Tensor, x: Tensor) -> None:
             f"for one time everywhere pass torch.full((len(x),), t)"
         )
     if t.shape != (n := len(x),):
-        ways = {
+        ways: dict[tuple[int, ...], str] = {
             (n, 1): "reshape it with t.flatten()",
             (n, 2): "rf.time_pairs goes with loss=rf.mean_flow_loss",
         }
