@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_data
+from rfteach._checks import check_data, check_number
 from rfteach._optional import optional
 from rfteach._solvers import OneTime, Trajectory
 from rfteach._velocity import Velocity
@@ -35,16 +35,15 @@ def dopri5(
         A trajectory whose times are the accepted steps, so they are not evenly spaced.
 
     Raises:
-        ValueError: a tolerance is not positive or too fine for the precision of `x0`, `x0` is
-            empty or not finite, or the velocity returns a wrong shape.
+        ValueError: a tolerance is not positive and finite or too fine for the precision of `x0`,
+            `x0` is empty or not finite, or the velocity returns a wrong shape.
         ArithmeticError: no step size satisfies the tolerances.
-        TypeError: `x0` is not a floating-point tensor.
+        TypeError: `x0` is not a floating-point tensor, or a tolerance no number.
         ImportError: torchdiffeq is not installed.
     """
     check_data("x0", x0)
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if not tolerance > 0:
-            raise ValueError(f"{name} = {tolerance}, but a tolerance must be positive")
+        check_number(name, tolerance, low=0, above=True)
     if rtol < torch.finfo(x0.dtype).eps:
         raise ValueError(
             f"rtol = {rtol} is finer than {x0.dtype} can hold "

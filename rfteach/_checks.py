@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from numbers import Real
+
 import torch
 from torch import Tensor, nn
 
@@ -9,11 +12,14 @@ from torch import Tensor, nn
 def check_tensor(name: str, values: Tensor, dtype: torch.dtype | None = None) -> None:
     """Raise unless `values` is a tensor; the way out makes one of the dtype, if one is given."""
     if not isinstance(values, Tensor):
-        wanted = name if dtype is None else f"{name}, dtype={dtype}"
-        raise TypeError(
-            f"{name} must be a torch.Tensor, not {type(values).__name__}; convert it with "
-            f"torch.as_tensor({wanted})"
-        )
+        if hasattr(values, "event_shape"):
+            way_out = f"draw some from this distribution: {name} = ....sample(n)"
+        elif callable(values):
+            way_out = "what can be called is another argument: first the velocity, then the points"
+        else:
+            wanted = name if dtype is None else f"{name}, dtype={dtype}"
+            way_out = f"convert it with torch.as_tensor({wanted})"
+        raise TypeError(f"{name} must be a torch.Tensor, not {type(values).__name__}; {way_out}")
 
 
 def check_real(name: str, values: Tensor) -> None:
@@ -67,10 +73,7 @@ def check_pair(x0: Tensor, x1: Tensor) -> None:
             f"x0 has shape {tuple(x0.shape)} and x1 has shape {tuple(x1.shape)}; "
             f"a pair needs one row of each, of the same event shape"
         )
-    if x0.dtype != x1.dtype:
-        raise TypeError(
-            f"x0 has dtype {x0.dtype} and x1 has dtype {x1.dtype}; convert one with .to({x0.dtype})"
-        )
+    check_same_dtype("x0", x0, "x1", x1)
     check_same_device("x0", x0, "x1", x1)
 
 
@@ -87,32 +90,6 @@ def check_condition(condition: Tensor | None, points: Tensor) -> None:
     check_same_device("condition", condition, "x1", points)
 
 
-def check_labels(labels: Tensor | None, classes: int | None) -> None:
-    """Raise unless there are labels, and in range, just where a network takes them.
-
-    The range is looked at on a CPU only; a GPU would have to wait for the answer.
-    """
-    if (labels is None) != (classes is None):
-        wanted = "no labels" if classes is None else f"labels from 0 to {classes - 1}"
-        raise ValueError(
-            f"this network takes {wanted}; bind the labels beforehand with "
-            f"rfteach.with_condition(velocity, labels), or leave them out"
-        )
-    if labels is not None and classes is not None and labels.device.type == "cpu":
-        outside = labels[(labels < 0) | (labels >= classes)]
-        if len(outside):
-            raise IndexError(f"{int(outside[0])} is no label; they go from 0 to {classes - 1}")
-
-
-def check_images(x: Tensor, t: Tensor, colors: int, size: int) -> None:
-    """Raise unless `x` holds images that a network takes, and `t` a time for each."""
-    if x.shape[1:] != (colors, size, size) or t.shape != x.shape[:1]:
-        raise ValueError(
-            f"this network takes x of shape (batch, {colors}, {size}, {size}) and t of shape "
-            f"(batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
-        )
-
-
 def check_times(t: Tensor, x: Tensor) -> None:
     """Raise unless `t` holds one time in [0, 1] for each row of `x`."""
     if not isinstance(t, Tensor) or not t.is_floating_point():
@@ -121,12 +98,22 @@ def check_times(t: Tensor, x: Tensor) -> None:
             f"t must be a floating-point tensor, not {kind}; "
             f"for one time everywhere pass torch.full((len(x),), t)"
         )
-    if t.shape != x.shape[:1]:
+    if t.shape != (n := len(x),):
+        ways: dict[tuple[int, ...], str] = {
+            (n, 1): "reshape it with t.flatten()",
+            (n, 2): "rf.time_pairs goes with loss=rf.mean_flow_loss",
+        }
+        way_out = ways.get(tuple(t.shape), f"for one time everywhere pass torch.full(({n},), time)")
         raise ValueError(
-            f"t has shape {tuple(t.shape)}, but a batch of {len(x)} points needs shape "
-            f"({len(x)},): one time per point; reshape (batch, 1) with t.flatten()"
+            f"t has shape {tuple(t.shape)}, but a batch of {n} points needs shape ({n},): one time "
+            f"per point; {way_out}"
         )
     check_same_device("t", t, "x", x)
+    check_unit_interval(t)
+
+
+def check_unit_interval(t: Tensor) -> None:
+    """Raise unless all times lie in [0, 1]."""
     if not all(0 <= end.item() <= 1 for end in t.aminmax()):  # NaN, if any, is both of the ends
         outside = ~((t >= 0) & (t <= 1))
         raise ValueError(
@@ -144,6 +131,15 @@ def check_same_device(first_name: str, first: Tensor, second_name: str, second: 
         )
 
 
+def check_same_dtype(first_name: str, first: Tensor, second_name: str, second: Tensor) -> None:
+    """Raise when the two tensors have different precision."""
+    if first.dtype != second.dtype:
+        raise TypeError(
+            f"{first_name} has dtype {first.dtype} and {second_name} has dtype {second.dtype}; "
+            f"convert one with .to({first.dtype})"
+        )
+
+
 def check_velocity_output(v: Tensor, x: Tensor) -> None:
     """Raise unless a velocity returned one vector of the shape of `x` per point."""
     if not isinstance(v, Tensor):
@@ -158,7 +154,9 @@ def check_velocity_output(v: Tensor, x: Tensor) -> None:
 def check_distribution(name: str, source: object) -> None:
     """Raise unless `source` can be sampled and says what shape its points have."""
     if isinstance(source, type):
-        raise TypeError(f"the {name} is the class {source.__name__}; make one: {source.__name__}()")
+        raise TypeError(
+            f"the {name} is the class {source.__name__}; make one of it, as Gaussian(2) or Moons()"
+        )
     if not hasattr(source, "event_shape"):
         raise TypeError(
             f"the {name} is of type {type(source).__name__}, which is no distribution; "
@@ -206,6 +204,31 @@ def check_count(name: str, value: int) -> None:
         raise TypeError(f"{name} must be an integer, not {value!r}; pass an int")
     if value < 1:
         raise ValueError(f"{name} = {value}, but it must be at least 1")
+
+
+def check_number(
+    name: str, value: float, *, low: float = -math.inf, high: float = math.inf, above: bool = False
+) -> None:
+    """Raise unless `value` is a finite number from `low` to `high`, and with `above` not `low`."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{name} = {value!r}, but it must be a number; pass a float")
+    if not math.isfinite(value) or not low <= value <= high or (above and value == low):
+        wanted = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
+        wanted += ["finite"] if high == math.inf else [f"at most {high:g}"]
+        raise ValueError(f"{name} = {value}, but it must be {' and '.join(wanted)}")
+
+
+def check_draw(n: int, generator: torch.Generator | None) -> None:
+    """Raise unless `n` is a count, and `generator` a source of randomness or None."""
+    check_count("n", n)
+    check_generator(generator)
+
+
+def check_generator(generator: torch.Generator | None) -> None:
+    """Raise unless `generator` is a generator of PyTorch's, or None."""
+    if generator is not None and not isinstance(generator, torch.Generator):
+        way_out = "pass torch.Generator().manual_seed(0)"
+        raise TypeError(f"generator must be a torch.Generator, not {generator!r}; {way_out}")
 
 
 def check_seed(seed: int) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rfteach._checks import check_count, check_data, check_event, check_velocity_output
 from rfteach._distributions import Distribution
+from rfteach._rows import where_to_draw
 from rfteach._solvers import rk4
 from rfteach._velocity import Velocity
 
@@ -61,7 +62,8 @@ def log_density(
     Raises:
         ValueError: `steps` or `probes` is below 1, `estimate` is another word, points and source
             have different shapes, a point is not finite, or the velocity has no derivatives in x.
-        TypeError: the source has no log density, or `x` is not a floating-point tensor.
+        TypeError: the source has no log density, `x` is not a floating-point tensor, or the
+            generator is none of PyTorch's.
         ArithmeticError: a path leaves the range of numbers.
     """
     check_data("x", x)
@@ -118,8 +120,8 @@ def _exact(v: Tensor, x: Tensor) -> Tensor:
 
 def _hutchinson(probes: int, generator: torch.Generator | None) -> Divergence:
     def estimated(v: Tensor, x: Tensor) -> Tensor:
-        device = x.device if generator is None else generator.device
-        coins = torch.randint(2, (probes, *x.shape), generator=generator, device=device)
+        draw_on, _ = where_to_draw(generator, x.device)
+        coins = torch.randint(2, (probes, *x.shape), generator=generator, device=draw_on)
         signs = (2 * coins - 1).to(x)
         looks = [(_slopes((v * e).sum(), x) * e).flatten(1).sum(dim=1) for e in signs]
         return torch.stack(looks).mean(dim=0)

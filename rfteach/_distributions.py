@@ -14,7 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_event, check_real, check_same_device
+from rfteach._checks import (
+    check_count,
+    check_data,
+    check_event,
+    check_number,
+    check_real,
+    check_same_device,
+)
 from rfteach._rows import where_to_draw
 
 
@@ -59,7 +66,7 @@ class _Sampler:
 
         Raises:
             ValueError: `n` is below 1.
-            TypeError: `n` is not an integer.
+            TypeError: `n` is not an integer, or the generator none of PyTorch's.
         """
         check_count("n", n)
         draw_on, device = where_to_draw(generator, device)
@@ -109,7 +116,7 @@ class GaussianMixture(_Sampler):
 
     Raises:
         ValueError: shapes or devices disagree, a value is not finite, a std or a weight is
-            negative, or all weights are zero.
+            negative, or the sum of the weights is 0 or not finite.
         TypeError: an argument is not a floating-point tensor.
     """
 
@@ -122,8 +129,7 @@ class GaussianMixture(_Sampler):
         check_data("means", means)
         if means.ndim != 2:
             raise ValueError(
-                f"means has shape {tuple(means.shape)}, but it must be (k, dim); "
-                f"for images pass means.flatten(1)"
+                f"means must be (k, dim), not {tuple(means.shape)}; for images pass flatten(1)"
             )
         weights = means.new_ones(len(means)) if weights is None else weights
         for name, values in (("stds", stds), ("weights", weights)):
@@ -136,11 +142,11 @@ class GaussianMixture(_Sampler):
                 )
             if not (torch.isfinite(values) & (values >= 0)).all():
                 raise ValueError(f"{name} must be finite and not negative, got {values.tolist()}")
-        if weights.sum() == 0:
-            raise ValueError("all weights are 0; give at least one component a positive weight")
+        if not 0 < (total := weights.sum()) < math.inf:
+            raise ValueError(f"the sum of the weights is {total:g}; make it positive and finite")
         self.means = means
         self.stds = stds.to(means.dtype)
-        self.weights = weights / weights.sum()
+        self.weights = weights / total
         self.event_shape = tuple(means.shape[1:])
 
     def log_density(self, x: Float[Tensor, "n dim"]) -> Float[Tensor, " n"]:
@@ -155,8 +161,7 @@ class GaussianMixture(_Sampler):
         return torch.logsumexp(shares + bells - x.shape[1] * stds.log(), dim=1)
 
     def _draw(self, n, generator, device):
-        weights = self.weights.to(device)
-        k = torch.multinomial(weights, n, replacement=True, generator=generator)
+        k = torch.multinomial(self.weights.to(device), n, replacement=True, generator=generator)
         means, stds = self.means.to(device)[k], self.stds.to(device)[k]
         noise = torch.randn(means.shape, generator=generator, device=device, dtype=means.dtype)
         return means + stds[:, None] * noise
@@ -175,7 +180,8 @@ class Circle(_Sampler):
     """The unit circle, its points blurred by Gaussian noise of standard deviation `noise`."""
 
     def __init__(self, noise: float = 0.1):
-        self.noise = _checked_noise(noise)
+        check_number("noise", noise, low=0)
+        self.noise = float(noise)
 
     def _draw(self, n, generator, device):
         angle = 2 * math.pi * torch.rand(n, generator=generator, device=device)
@@ -192,7 +198,8 @@ class Moons(_Sampler):
     """
 
     def __init__(self, noise: float = 0.05):
-        self.noise = _checked_noise(noise)
+        check_number("noise", noise, low=0)
+        self.noise = float(noise)
 
     def _draw(self, n, generator, device):
         angle = math.pi * torch.rand(n, generator=generator, device=device)
@@ -224,12 +231,13 @@ class Empirical(_Sampler):
 
     Raises:
         ValueError: no points, some are NaN or infinite, or `noise` is negative or not finite.
-        TypeError: `points` is not a floating-point tensor.
+        TypeError: `points` is not a floating-point tensor, or `noise` no number.
     """
 
     def __init__(self, points: Float[Tensor, "n *event"], noise: float = 0.0):
         check_data("points", points)
-        self.points, self.noise = points.detach(), _checked_noise(noise)
+        check_number("noise", noise, low=0)
+        self.points, self.noise = points.detach(), float(noise)
         self.event_shape = tuple(points.shape[1:])
 
     def _draw(self, n, generator, device):
@@ -239,9 +247,3 @@ class Empirical(_Sampler):
             return points
         settings = {"generator": generator, "device": device, "dtype": points.dtype}
         return points + self.noise * torch.randn(points.shape, **settings).to(points.device)
-
-
-def _checked_noise(noise: float) -> float:
-    if not (math.isfinite(noise) and noise >= 0):
-        raise ValueError(f"noise = {noise}, but a standard deviation must be finite and at least 0")
-    return float(noise)

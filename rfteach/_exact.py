@@ -33,7 +33,15 @@ def mixture_velocity(mixture: GaussianMixture) -> Velocity:
     Returns:
         A callable `velocity(x, t)` for x of shape (batch, dim) and t of shape (batch,). It needs
         memory for batch x k x dim numbers.
+
+    Raises:
+        TypeError: `mixture` is no mixture of Gaussians.
     """
+    if not isinstance(mixture, GaussianMixture):
+        raise TypeError(
+            f"the mixture is of type {type(mixture).__name__}; pass a GaussianMixture, such as "
+            f"EightGaussians(), or GaussianMixture(points, torch.zeros(len(points))) for points"
+        )
 
     def velocity(
         x: Float[Tensor, "batch dim"], t: Float[Tensor, " batch"]

@@ -6,7 +6,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_times, check_velocity_output
+from rfteach._checks import (
+    check_draw,
+    check_number,
+    check_real,
+    check_times,
+    check_velocity_output,
+)
 from rfteach._interpolation import along, interpolate, velocity_target
 from rfteach._velocity import MeanVelocity
 
@@ -30,13 +36,21 @@ def jump(
 
     Raises:
         ValueError: a time is out of range, or the velocity returns another shape.
+        TypeError: a time is neither a number nor a floating-point tensor.
     """
-    start, end = (t if isinstance(t, Tensor) else x.new_full((len(x),), float(t)) for t in (t0, t1))
-    for times in (start, end):
-        check_times(times, x)
+    start, end = (_one_each(name, t, x) for name, t in (("t0", t0), ("t1", t1)))
     u = velocity(x, start, end)
     check_velocity_output(u, x)
     return x + along(end - start, x) * u
+
+
+def _one_each(name: str, t: float | Tensor, x: Tensor) -> Tensor:
+    """Return a time for each point, of one number or of that many."""
+    if not isinstance(t, Tensor):
+        check_number(name, t, low=0, high=1)
+        t = x.new_full((len(x),), float(t))
+    check_times(t, x)
+    return t
 
 
 def time_pairs(
@@ -53,10 +67,11 @@ def time_pairs(
     another share with `functools.partial(time_pairs, equal=...)`.
 
     Raises:
-        ValueError: the share is outside [0, 1].
+        ValueError: the share is outside [0, 1], or `n` is below 1.
+        TypeError: one of them is no number, or the generator none of PyTorch's.
     """
-    if not 0 <= equal <= 1:
-        raise ValueError(f"equal = {equal}, but a share of the rows must be in [0, 1]")
+    check_draw(n, generator)
+    check_number("equal", equal, low=0, high=1)
     times = torch.rand(n, 2, generator=generator, device=device).sort(dim=1).values
     still = torch.rand(n, generator=generator, device=device) < equal
     start, end = times.unbind(dim=1)
@@ -91,9 +106,12 @@ def mean_flow_loss(
         A scalar tensor that carries gradients.
 
     Raises:
-        ValueError: `t` is not (batch, 2), or shapes, devices or times are wrong.
-        TypeError: an argument is not a floating-point tensor.
+        ValueError: `t` is not (batch, 2), shapes, devices or times are wrong, or `power` is
+            negative or not finite.
+        TypeError: an argument is not a floating-point tensor, or `power` no number.
     """
+    check_number("power", power, low=0)
+    check_real("t", t)
     if t.ndim != 2 or t.shape[1] != 2:
         raise ValueError(
             f"t has shape {tuple(t.shape)}, but this loss needs the start and the end of a step, "

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_velocity_output
+from rfteach._checks import check_number, check_velocity_output
 from rfteach._interpolation import interpolate, velocity_target
 from rfteach._velocity import Velocity
 
@@ -84,10 +84,12 @@ def feature_loss(
         velocity, x0, x1, t: as for `velocity_matching_loss`.
         features: differentiable map from points (batch, *event) to features (batch, ...), such as a
             trained classifier's; its weights are not trained.
-        weight: of the features' part.
+        weight: of the features' part, at least 0.
 
-    Returns and errors: as for `velocity_matching_loss`.
+    Returns and errors: as for `velocity_matching_loss`; also ValueError for a weight that is
+    negative or not finite, and TypeError for one that is no number.
     """
+    check_number("weight", weight, low=0)
     residual, xt = _residual(velocity, x0, x1, t)
     seen = torch.func.jvp(features, (xt,), (residual,))[1]
     squares = residual.square().flatten(1).sum(dim=1) + weight * seen.square().flatten(1).sum(dim=1)

@@ -71,19 +71,25 @@ def flow_coupling(
 
     Raises:
         ValueError: `size`, `steps` or `batch_size` is below 1, there is not one condition for each
-            pair, or the velocity returns a wrong shape.
+            pair, or the velocity or the source returns a wrong shape.
         TypeError: one of them is not an integer, the source is not a distribution, or the solver
-            is `dopri5`.
+            is no function or `dopri5`.
         ArithmeticError: some end points are NaN or infinite; nothing can be learned from those.
     """
     check_distribution("source", source)
     check_count("size", size)
     check_count("batch_size", batch_size)
     check_conditions(condition, size)
-    if solver is dopri5:
+    if not callable(solver):
+        raise TypeError(f"solver = {solver!r}, but it must be a function; pass solver=rf.heun, say")
+    if getattr(solver, "func", solver) is dopri5:  # or a partial of it
         raise TypeError("dopri5 chooses its own steps; pass solver=rf.euler, rf.heun or rf.rk4")
     number = len(steps) - 1 if isinstance(steps, Tensor) else steps
     z0 = source.sample(size, generator=generator, device=device)
+    if len(z0) != size:
+        raise ValueError(
+            f"the source gave {len(z0)} points for size = {size}; its sample(n) must return n"
+        )
     z1 = torch.empty_like(z0)
     with progress_bar(size, shown=progress, desc="solving for pairs", unit="pair") as bar:
         for done in range(0, size, batch_size):

@@ -6,13 +6,18 @@ import torch
 from jaxtyping import Int, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_count
+from rfteach._checks import check_count, check_generator
 
 
 def where_to_draw(
     generator: torch.Generator | None, device: torch.device | str | None
 ) -> tuple[torch.device, torch.device]:
-    """Return where random numbers are drawn (the generator's device), and where the points go."""
+    """Return where random numbers are drawn (the generator's device), and where the points go.
+
+    Raises:
+        TypeError: the generator is none of PyTorch's.
+    """
+    check_generator(generator)
     device = torch.device(device) if device is not None else torch.get_default_device()
     return (device if generator is None else generator.device), device
 
@@ -46,7 +51,7 @@ class Rows:
 
         Raises:
             ValueError: `n` is below 1.
-            TypeError: `n` is not an integer.
+            TypeError: `n` is not an integer, or the generator none of PyTorch's.
         """
         check_count("n", n)
         draw_on, device = where_to_draw(generator, device)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
 from rfteach._checks import check_conditions, check_count, check_distribution, check_seed
@@ -106,7 +106,7 @@ def sharded_flow_coupling(
     size: int = 50_000,
     shard_size: int = 10_000,
     solver: FixedStepSolver = heun,
-    steps: int = 20,
+    steps: int | Float[Tensor, " times"] = 20,
     batch_size: int = 2048,
     condition: Shaped[Tensor, "size *condition"] | None = None,
     seed: int = 0,
@@ -128,7 +128,7 @@ def sharded_flow_coupling(
         size: number of pairs, in all shards together.
         shard_size: pairs in a file; the last one may have fewer. What a crash can lose.
         solver: `euler`, `heun`, `rk4` or `adams_bashforth`.
-        steps: number of solver steps.
+        steps: number of solver steps, or their times, rising from 0 to 1.
         batch_size: points solved at a time.
         condition: what the velocity is told of each point, as for `flow_coupling`.
         seed: of the noise.
@@ -163,7 +163,7 @@ def sharded_flow_coupling(
         "size": size,
         "shard_size": shard_size,
         "solver": function_name(solver),
-        "steps": steps,
+        "steps": steps.tolist() if isinstance(steps, Tensor) else steps,
         "seed": seed,
         "source": f"{type(source).__name__} {list(source.event_shape)}",
         "velocity": fingerprint(velocity),

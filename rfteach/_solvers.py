@@ -116,6 +116,11 @@ def solve(step: Step, velocity: Velocity, x0: Tensor, steps, keep: str) -> Traje
 def _grid(steps: int | Tensor) -> list[float]:
     """Return the times between the steps, from 0 to 1."""
     if not isinstance(steps, Tensor):
+        if hasattr(steps, "__len__") and not isinstance(steps, str):
+            raise TypeError(
+                f"steps is of type {type(steps).__name__}; for the times of the steps pass "
+                f"torch.tensor(steps), or else their number"
+            )
         check_count("steps", steps)
         return [i / steps for i in range(steps + 1)]
     grid = steps.tolist()
@@ -144,7 +149,7 @@ def euler(
     Raises:
         ValueError: `steps` is below 1 or does not rise from 0 to 1, `keep` is another word, `x0` is
             empty or not finite, or the velocity returns a wrong shape.
-        TypeError: `x0` is not a floating-point tensor.
+        TypeError: `x0` is not a floating-point tensor, or `steps` neither an integer nor one.
     """
     return solve(_euler_step, velocity, x0, steps, keep)
 

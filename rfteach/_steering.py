@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_times, check_velocity_output
+from rfteach._checks import check_number, check_times, check_velocity_output
 from rfteach._velocity import Velocity
 
 EARLIEST = 0.01  # the pull is a quotient 0/0 at t = 0: before this time, take it at this time
@@ -58,8 +58,10 @@ def steered(
         (batch,) or has no gradient in x.
 
     Raises:
-        ValueError: `spread` is another word.
+        ValueError: `spread` is another word, or `scale` is not finite.
+        TypeError: `scale` is no number.
     """
+    check_number("scale", scale)
     if isinstance(spread, str) and spread != "jacobian":
         raise ValueError(f'spread = {spread!r}, but it must be "jacobian", a function, or None')
 

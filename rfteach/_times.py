@@ -1,7 +1,8 @@
 """Time samplers: which times t a training step looks at.
 
 Each takes a batch size and returns times of shape (n,) in [0, 1]; `train` takes any of them as its
-`time_sampler`.
+`time_sampler`. All raise ValueError for an n below 1 or a setting out of range, and TypeError for
+one that is no number or a generator that is none of PyTorch's.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_count
+from rfteach._checks import check_draw, check_number, check_real, check_unit_interval
 
 SHARPEST = 100  # of times in a U; beyond, single precision has no numbers between the ends
 
@@ -40,7 +41,7 @@ def uniform_times(
     device: torch.device | str | None = None,
 ) -> Float[Tensor, " n"]:
     """Return `n` independent times, uniform on [0, 1), shape (n,)."""
-    check_count("n", n)
+    check_draw(n, generator)
     return torch.rand(n, generator=generator, device=device)
 
 
@@ -56,7 +57,7 @@ def stratified_times(
     mean unchanged, provided that all rows of the batch have the same law, as they have in every
     coupling of this package.
     """
-    check_count("n", n)
+    check_draw(n, generator)
     jitter = torch.rand(n, generator=generator, device=device)
     below_one = 1 - torch.finfo(jitter.dtype).eps / 2  # the largest number below 1
     slices = torch.arange(n, device=jitter.device, dtype=jitter.dtype)
@@ -79,11 +80,9 @@ def logit_normal_times(
     Raises:
         ValueError: `std` is not positive, or one of the two is not finite.
     """
-    check_count("n", n)
-    if not 0 < std < math.inf:
-        raise ValueError(f"std = {std}, but the spread of the logit must be positive and finite")
-    if not math.isfinite(mean):
-        raise ValueError(f"mean = {mean}, but the mean of the logit must be finite")
+    check_draw(n, generator)
+    check_number("std", std, low=0, above=True)
+    check_number("mean", mean)
     return torch.sigmoid(mean + std * torch.randn(n, generator=generator, device=device))
 
 
@@ -102,12 +101,8 @@ def u_shaped_times(
     Raises:
         ValueError: `sharpness` is not above 0, or above 100.
     """
-    check_count("n", n)
-    if not 0 < sharpness <= SHARPEST:
-        raise ValueError(
-            f"sharpness = {sharpness}, but it must be above 0, which would be uniform, and at most "
-            f"{SHARPEST}"
-        )
+    check_draw(n, generator)
+    check_number("sharpness", sharpness, low=0, high=SHARPEST, above=True)  # 0 would be uniform
     u = torch.rand(n, generator=generator, device=device)
     edge = math.sinh(sharpness / 2)  # the distribution function: (1 + sinh(a (t - 1/2)) / edge) / 2
     return (0.5 + torch.asinh((2 * u - 1) * edge) / sharpness).clamp(0, 1)
@@ -129,10 +124,8 @@ def mode_times(
     Raises:
         ValueError: the scale is outside [-1, 2 / (pi - 2)], where t would not rise with u.
     """
-    check_count("n", n)
-    largest = 2 / (math.pi - 2)
-    if not -1 <= scale <= largest:
-        raise ValueError(f"scale = {scale}, but it must be in [-1, {largest:.4f}]")
+    check_draw(n, generator)
+    check_number("scale", scale, low=-1, high=2 / (math.pi - 2))
     u = torch.rand(n, generator=generator, device=device)
     return (u + scale * (torch.cos(math.pi / 2 * u).square() - 1 + u)).clamp(0, 1)
 
@@ -144,7 +137,7 @@ def zero_times(
     device: torch.device | str | None = None,
 ) -> Float[Tensor, " n"]:
     """Return `n` times, all of them t = 0, shape (n,): the time sampler of distillation."""
-    check_count("n", n)
+    check_draw(n, generator)
     return torch.zeros(n, device=device)
 
 
@@ -161,10 +154,10 @@ def shift_times(t: Float[Tensor, " *shape"], shift: float) -> Float[Tensor, " *s
         shift: sqrt(m / n), to go from n pixels to m.
 
     Raises:
-        ValueError: the shift is not positive and finite.
+        ValueError: the shift is not positive and finite, or a time lies outside [0, 1].
+        TypeError: `t` is not a floating-point tensor, or the shift no number.
     """
-    if not 0 < shift < math.inf:
-        raise ValueError(
-            f"shift = {shift}, but it must be positive and finite; 1 leaves the times as they are"
-        )
+    check_real("t", t)
+    check_unit_interval(t)
+    check_number("shift", shift, low=0, above=True)
     return t / (t + shift * (1 - t))

@@ -98,7 +98,12 @@ class OnGPU(Tensor):
 _PlainGenerator = torch.Generator
 
 
-class Generator(_PlainGenerator):
+class _OfBothDevices(type(_PlainGenerator)):
+    def __instancecheck__(cls, instance):
+        return isinstance(instance, _PlainGenerator)
+
+
+class Generator(_PlainGenerator, metaclass=_OfBothDevices):
     """A generator of the CPU, or of the GPU: then its seed carries a mark."""
 
     device = GPU

@@ -13,8 +13,9 @@ import torch
 from jaxtyping import Float, Int, Shaped
 from torch import Tensor
 
-from rfteach._checks import check_count, check_labels
+from rfteach._checks import check_count, check_coupling, check_number
 from rfteach._couplings import Coupling
+from rfteach._network_checks import check_labels
 
 NAMES = (  # of labels 0 to 9
     ("a T-shirt", "a tee", "a top with short sleeves"),
@@ -103,11 +104,12 @@ class CaptionCoupling:
 
     Raises:
         ValueError: `drop` is not a probability.
+        TypeError: it is no number, or `coupling` gives no pairs.
     """
 
     def __init__(self, coupling: Coupling, *, drop: float = 0.1):
-        if not 0 <= drop <= 1:
-            raise ValueError(f"drop = {drop}, but it is a probability: pass one in [0, 1]")
+        check_coupling(coupling)
+        check_number("drop", drop, low=0, high=1)
         self.coupling, self.drop = coupling, drop
         self.tokens = torch.stack(
             [tokenize_captions(fashion_captions(label)) for label in range(len(NAMES))]
@@ -120,11 +122,17 @@ class CaptionCoupling:
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
     ) -> tuple[Float[Tensor, "n *event"], Float[Tensor, "n *event"], Shaped[Tensor, "n 12"]]:
-        """Draw `n` triples (x0, x1, tokens of a caption)."""
+        """Draw `n` triples (x0, x1, tokens of a caption); ValueError where there are no labels."""
         check_count("n", n)
-        x0, x1, labels = self.coupling.sample(n, generator=generator, device=device)
+        drawn = self.coupling.sample(n, generator=generator, device=device)
+        if len(drawn) != 3:
+            raise ValueError(
+                f"the coupling gives {len(drawn)} tensors, but captions need a label as well; pass "
+                f"ConditionalCoupling(source, images, labels)"
+            )
+        x0, x1, labels = drawn
         labels = labels.long()  # bytes and truth values would be read as a mask
-        check_labels(labels, len(NAMES))
+        check_labels(labels, len(NAMES), n)
         self.tokens = self.tokens.to(x1.device)
         draw = torch.rand(2, n, generator=generator, device=x1.device)
         wording = (draw[0] * self.tokens.shape[1]).long().clamp(max=self.tokens.shape[1] - 1)

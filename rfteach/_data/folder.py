@@ -28,17 +28,19 @@ def image_folder(
         folder: where the images are; folders inside it are not looked at.
         size: height and width of the result in pixels.
         color: whether to keep the three colors; else the images become gray.
-        at_least: how many images there must be.
+        at_least: how many images there must be, at least 1.
 
     Returns:
         Images with values in [-1, 1], shape (n, 3, size, size), or (n, 1, size, size) when gray.
 
     Raises:
         FileNotFoundError: there is no such folder, or there are no images in it.
-        ValueError: too few files can be read.
+        ValueError: too few files can be read, or a number is below 1.
+        TypeError: `size` or `at_least` is not an integer.
         ImportError: Pillow is not installed.
     """
     check_count("size", size)
+    check_count("at_least", at_least)
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder; pass one that holds images")

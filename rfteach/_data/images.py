@@ -13,6 +13,7 @@ import zlib
 from importlib.resources import files
 from pathlib import Path
 from typing import Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -88,8 +89,13 @@ def fashion(
         ImportError: a download was asked for, and torchvision is not installed.
     """
     if part == "sample":
-        with SAMPLE.open("rb") as file, np.load(file) as data:
-            return _tensors(data["images"], data["labels"])
+        try:
+            with SAMPLE.open("rb") as file, np.load(file) as data:
+                return _tensors(data["images"], data["labels"])
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{SAMPLE} is missing; install rfteach again") from None
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+            raise ValueError(f"{SAMPLE} is damaged: {error}; install rfteach again") from error
     if part not in PARTS:
         raise ValueError(f'part = {part!r}, but the parts are "sample", "train" and "test"')
     name, pixels, labels = PARTS[part]

@@ -34,7 +34,13 @@ def straightness(trajectory: Trajectory) -> float:
     Raises:
         ValueError: the trajectory kept only its ends or has one step; it would look straight
             whatever the flow.
+        TypeError: it is no trajectory.
     """
+    if not isinstance(trajectory, Trajectory):
+        raise TypeError(
+            f"straightness takes a Trajectory, not {type(trajectory).__name__}; pass what a solver "
+            f"returns, such as euler(velocity, x0), and not its states"
+        )
     steps = len(trajectory.times) - 1
     if not trajectory.complete or steps < 2:
         raise ValueError(

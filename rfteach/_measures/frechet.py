@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rfteach._checks import check_data
+from rfteach._checks import check_count, check_data, check_points
 from rfteach._networks.classifier import ImageClassifier
 
 
@@ -49,7 +49,14 @@ def frechet_distance(a: FeatureMoments, b: FeatureMoments) -> float:
 
     Raises:
         ValueError: the two have different numbers of features.
+        TypeError: one of them is of another type, such as the features themselves.
     """
+    for name, moments in (("a", a), ("b", b)):
+        if not isinstance(moments, FeatureMoments):
+            raise TypeError(
+                f"{name} is of type {type(moments).__name__}, not FeatureMoments; pass "
+                f"feature_moments({name})"
+            )
     if a.mean.shape != b.mean.shape:
         raise ValueError(f"{len(a.mean)} features against {len(b.mean)}; take the same ones twice")
     values, vectors = torch.linalg.eigh(a.covariance)
@@ -63,7 +70,14 @@ def frechet_distance(a: FeatureMoments, b: FeatureMoments) -> float:
 def features_of(
     images: Float[Tensor, "n 1 28 28"], classifier: ImageClassifier, *, batch_size: int = 1000
 ) -> Float[Tensor, "n k"]:
-    """Return the classifier's features of many images, in bounded memory, shape (n, 128)."""
+    """Return the classifier's features of many images, in bounded memory, shape (n, 128).
+
+    Raises:
+        ValueError: `batch_size` is below 1.
+        TypeError: it is not an integer, or `images` is not a floating-point tensor.
+    """
+    check_points("images", images)
+    check_count("batch_size", batch_size)
     return torch.cat([classifier.features(part) for part in images.split(batch_size)])
 
 

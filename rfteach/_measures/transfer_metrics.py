@@ -9,7 +9,13 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfteach._checks import check_count, check_data, check_pair, check_same_device
+from rfteach._checks import (
+    check_count,
+    check_data,
+    check_pair,
+    check_same_device,
+    check_same_dtype,
+)
 
 
 def coarse(
@@ -92,10 +98,12 @@ def nearest(
 
     Raises:
         ValueError: the events have different shapes, the devices differ, or a value is not finite.
+        TypeError: the two have different precision.
     """
     check_data("points", points)
     check_data("others", others)
     check_count("batch_size", batch_size)
+    check_same_dtype("points", points, "others", others)
     check_same_device("points", points, "others", others)
     if points.shape[1:] != others.shape[1:]:
         raise ValueError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_labels
+from rfteach._checks import check_count
+from rfteach._network_checks import check_labels, check_precision
 
 
 class VelocityMLP(nn.Module):
@@ -63,6 +66,7 @@ class VelocityMLP(nn.Module):
         Raises:
             ValueError: a shape is not as above, labels are missing or not wanted, or an `r` is
                 given without `jumps`.
+            TypeError: the weights have another precision, or the labels are no tensor of integers.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
         if r is not None and not self.jumps:
@@ -74,10 +78,14 @@ class VelocityMLP(nn.Module):
                 f"but got x {tuple(x.shape)} and t {tuple(t.shape)}"
                 f"{f' and r {tuple(r.shape)}' if r is not t else ''}"
             )
-        check_labels(condition, self.classes)
+        check_labels(condition, self.classes, len(x))
         inputs = [x, t[:, None]]
         if self.jumps:
             inputs.append((r - t)[:, None])
         if condition is not None and self.classes is not None:
-            inputs.append(F.one_hot(condition, self.classes).to(x.dtype))
-        return self.net(torch.cat(inputs, dim=1))
+            inputs.append(F.one_hot(condition.long(), self.classes).to(x.dtype))
+        joined = torch.cat(inputs, dim=1)  # in the finest of their precisions
+        weight = cast(Tensor, self.net[0].weight)
+        if joined.dtype != weight.dtype:
+            check_precision(weight, x=x, t=t, r=r)
+        return self.net(joined)

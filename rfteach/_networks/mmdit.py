@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_images
+from rfteach._checks import check_count, check_tensor
 from rfteach._data.captions import LENGTH
+from rfteach._network_checks import check_images
 from rfteach._optional import optional
 
 
@@ -116,8 +117,11 @@ class MMDiTVelocity(nn.Module):
 
         Raises:
             ValueError: a shape is not as above, or there are no tokens.
+            TypeError: the weights have another precision, or the tokens are no tensor.
         """
-        check_images(x, t, 1, self.size)
+        check_images(x, t, 1, self.size, self.transformer.proj_out.weight)
+        if condition is not None:
+            check_tensor("condition", condition, torch.int64)
         if condition is None or condition.shape != (len(x), LENGTH):
             got = "none" if condition is None else f"tokens of shape {tuple(condition.shape)}"
             raise ValueError(

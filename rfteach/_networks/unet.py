@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rfteach._checks import check_count, check_images, check_labels
+from rfteach._checks import check_count
+from rfteach._network_checks import check_images, check_labels
 
 HEAD = 32  # numbers in a vector that attention compares
 PATCH = 2  # the first step folds patches of 2 x 2 pixels into channels
@@ -158,13 +159,15 @@ class UNetVelocity(nn.Module):
 
         Raises:
             ValueError: a shape is not as above, or labels are missing or not wanted.
+            TypeError: the weights have another precision, or the labels are no tensor of integers.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
-        check_images(x, t, self.colors, self.size)
-        check_labels(condition, self.classes)
+        weight = cast(Tensor, self.time_embedding[0].weight)
+        check_images(x, t, self.colors, self.size, weight)
+        check_labels(condition, self.classes, len(x))
         embedding = self.time_embedding(time_features(t))
-        if self.label_embedding is not None:
-            embedding = embedding + self.label_embedding(condition)
+        if self.label_embedding is not None and condition is not None:
+            embedding = embedding + self.label_embedding(condition.long())
         embedding = F.silu(embedding)
 
         h, seen = self.conv_in(x), []

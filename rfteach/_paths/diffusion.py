@@ -13,7 +13,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rfteach._checks import check_count, check_pair, check_times, check_velocity_output
+from rfteach._checks import (
+    check_count,
+    check_pair,
+    check_times,
+    check_unit_interval,
+    check_velocity_output,
+)
 from rfteach._interpolation import along
 from rfteach._optional import optional
 from rfteach._paths.gaussian import GaussianPath
@@ -62,12 +68,22 @@ class NoiseSchedule:
     def level_at(self, t: Float[Tensor, " batch"]) -> Int[Tensor, " batch"]:
         """Return the level k that is seen at times t: T - 1 at t = 0, and 0 just before t = 1.
 
-        Exactly at a level's own time, rounding may give its neighbor.
+        Exactly at a level's own time, rounding may give its neighbor. ValueError outside of [0, 1].
         """
+        check_unit_interval(t)
         return (self.levels - 1 - (t * self.levels).long()).clamp(min=0)
 
     def time_of(self, level: Int[Tensor, " batch"]) -> Float[Tensor, " batch"]:
-        """Return the times t = 1 - (k + 1) / T at which a network sees levels k, in [0, 1)."""
+        """Return the times t = 1 - (k + 1) / T at which a network sees levels k, in [0, 1).
+
+        Raises:
+            ValueError: a level is not one of 0 to T - 1.
+        """
+        outside = level[(level < 0) | (level >= self.levels)]
+        if len(outside):
+            raise ValueError(
+                f"level = {outside[0].item()}, but the levels go from 0 to {self.levels - 1}"
+            )
         return (self.levels - 1 - level).double() / self.levels
 
     @property

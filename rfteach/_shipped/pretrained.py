@@ -27,6 +27,7 @@ from rfteach._runs.tensors import CheckpointError
 
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
+WAY_OUT = "install rfteach again"
 MANIFESTS = (
     "plane",
     "digits",
@@ -55,10 +56,17 @@ def weights_manifest(
 
     Raises:
         ValueError: there is no such manifest.
+        CheckpointError: its file is missing or damaged.
     """
     if name not in MANIFESTS:
         raise ValueError(f"name = {name!r}, but the manifests are {', '.join(MANIFESTS)}")
-    return json.loads((WEIGHTS_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+    content = _content(f"{name}.json")
+    try:
+        return dict(json.loads(content))
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"{WEIGHTS_FOLDER / name}.json is damaged: {error}; {WAY_OUT}"
+        ) from error
 
 
 def pretrained(data: str) -> dict[str, nn.Module]:
@@ -79,12 +87,17 @@ def pretrained(data: str) -> dict[str, nn.Module]:
 
     Raises:
         ValueError: there are no weights for such data.
-        CheckpointError: the file is damaged.
+        CheckpointError: the file, or the manifest that may name it, is missing or damaged.
     """
-    entries = {}
+    entries, damaged = {}, None
     for name in MANIFESTS:
-        entries |= weights_manifest(name).get("data", {})
+        try:
+            entries |= weights_manifest(name).get("data", {})
+        except CheckpointError as error:  # which matters where the data are in no other
+            damaged = error
     if data not in entries:
+        if damaged is not None:
+            raise damaged
         names = ", ".join(f'"{name}"' for name in entries)
         raise ValueError(f"data = {data!r}, but there are weights for {names} only")
     entry = entries[data]
@@ -105,7 +118,7 @@ def fashion_classifier() -> tuple[ImageClassifier, FeatureMoments]:
     on PyTorch's default device.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file or its manifest is missing or damaged.
     """
     tensors = _read(weights_manifest("classifier")["classifier"])
     classifier = ImageClassifier()
@@ -122,7 +135,7 @@ def fashion_autoencoders() -> dict[int, ImageAutoencoder]:
     The mean and the scale of their latents stand in `weights_manifest("latents")`.
 
     Raises:
-        CheckpointError: the file is damaged.
+        CheckpointError: the file or its manifest is missing or damaged.
     """
     entry = weights_manifest("latents")["autoencoders"]
     tensors = _read(entry)
@@ -136,13 +149,23 @@ def fashion_autoencoders() -> dict[int, ImageAutoencoder]:
 
 def _read(entry: dict) -> dict[str, Tensor]:
     """Read the file that an entry of a manifest names, in single precision."""
-    path = WEIGHTS_FOLDER / entry["file"]
-    content = path.read_bytes()
+    content = _content(entry["file"])
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise CheckpointError(
-            f"{path} is damaged: its checksum is not that of the manifest; install rfteach again"
+            f"{WEIGHTS_FOLDER / entry['file']} is damaged: its checksum is not that of the "
+            f"manifest; {WAY_OUT}"
         )
     return {name: tensor.float() for name, tensor in load(content).items()}
+
+
+def _content(file: str) -> bytes:
+    """Read a file of the shipped weights."""
+    try:
+        return (WEIGHTS_FOLDER / file).read_bytes()
+    except OSError as error:
+        raise CheckpointError(
+            f"{WEIGHTS_FOLDER / file} cannot be read: {error.strerror}; {WAY_OUT}"
+        ) from error
 
 
 def _under(folder: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -27,7 +27,7 @@ def test_one_text_in_place_of_a_list(says):
 
 @pytest.mark.parametrize("drop", [-0.1, 1.1, float("nan")])
 def test_a_drop_that_is_no_probability(drop, says, coupling):
-    with says(ValueError, f"drop = {drop}", "probability"):
+    with says(ValueError, f"drop = {drop}", "at least 0 and at most 1"):
         rf.CaptionCoupling(coupling, drop=drop)
 
 
@@ -70,6 +70,13 @@ def test_guidance_needs_a_row_of_both_for_each_point(says):
     velocity = rf.guided(lambda x, t, condition: x, labels, labels, scale=2)
     with says(ValueError, "shape (3,)", "4 points"):
         rf.euler(velocity, torch.zeros(4, 2), steps=1)
+
+
+def test_a_coupling_without_labels(coupling, says):
+    with says(ValueError, "gives 2 tensors", "ConditionalCoupling(source, images, labels)"):
+        rf.CaptionCoupling(coupling).sample(3)
+    with says(TypeError, "the coupling is of type Moons"):
+        rf.CaptionCoupling(rf.Moons())
 
 
 def test_labels_that_have_no_caption(says):

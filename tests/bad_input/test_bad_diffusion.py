@@ -27,6 +27,14 @@ def test_the_schedule(says):
         rf.NoiseSchedule(levels=1e3)
 
 
+def test_times_and_levels_that_are_not_there(schedule, says):
+    with says(ValueError, "t = 1.5 lies outside [0, 1]"):
+        schedule.level_at(3 * T)
+    for bad in (-1, 10):
+        with says(ValueError, f"level = {bad}", "0 to 9"):
+            schedule.time_of(torch.tensor([0, bad]))
+
+
 def test_without_diffusers(monkeypatch, says):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with says(ImportError, "diffusers", 'pip install "rfteach[diffusion]"'):

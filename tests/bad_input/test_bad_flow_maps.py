@@ -19,7 +19,7 @@ def test_ends_outside_of_the_flow_are_named(late):
     times = torch.tensor([[0.0, 1.0], [0.5, late], [0.0, 0.0]])
     with pytest.raises(ValueError, match="lies outside"):
         rf.mean_flow_loss(NET, X, X, times)
-    with pytest.raises(ValueError, match="lies outside"):
+    with pytest.raises(ValueError, match=f"t1 = {late}, but it must be at least 0 and at most 1"):
         rf.jump(NET, X, 0.0, late)
 
 

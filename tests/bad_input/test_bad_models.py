@@ -2,6 +2,7 @@
 
 import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,7 +25,7 @@ def still(x, t):
 @pytest.mark.parametrize("distribution", [rf.Circle, rf.Moons])
 @pytest.mark.parametrize("bad", [-0.1, NAN, INF])
 def test_noise(distribution, bad, says):
-    with says(ValueError, f"noise = {bad}", "finite and at least 0"):
+    with says(ValueError, f"noise = {bad}", "at least 0 and finite"):
         distribution(noise=bad)
 
 
@@ -56,7 +57,7 @@ def test_mixture_types_and_devices(name, says):
 
 
 def test_mixture_without_any_weight(says):
-    with says(ValueError, "all weights are 0", "positive weight"):
+    with says(ValueError, "the sum of the weights is 0", "positive and finite"):
         rf.GaussianMixture(MEANS, STDS, torch.zeros(3))
 
 
@@ -92,6 +93,15 @@ def test_a_tensor_where_a_distribution_belongs(says):
         (lambda: rf.shift_times(torch.ones(2), INF), "shift = inf"),
         (lambda: rf.stratified_times(-1), "n = -1"),
         (lambda: rf.uniform_times(0), "n = 0"),
+        (lambda: rf.time_pairs(0), "n = 0"),
+        (lambda: rf.time_pairs(-1), "n = -1"),
+        (lambda: rf.shift_times(torch.tensor([0.5, 5.0]), 3.0), "t = 5.0 lies outside [0, 1]"),
+        (lambda: rf.mean_flow_loss(still, X, X, torch.zeros(4, 2), power=NAN), "power = nan"),
+        (lambda: rf.steered(still, still, scale=NAN), "scale = nan"),
+        (
+            lambda: rf.feature_loss(still, X, X, torch.zeros(4), features=still, weight=-5),
+            "weight = -5, but it must be at least 0",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -100,9 +110,70 @@ def test_the_settings_of_times(times, text, says):
         times()
 
 
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("noise", rf.Moons),
+        ("noise", rf.Circle),
+        ("noise", lambda bad: rf.Empirical(X, bad)),
+        ("std", lambda bad: rf.logit_normal_times(5, std=bad)),
+        ("mean", lambda bad: rf.logit_normal_times(5, mean=bad)),
+        ("sharpness", lambda bad: rf.u_shaped_times(5, sharpness=bad)),
+        ("scale", lambda bad: rf.mode_times(5, scale=bad)),
+        ("equal", lambda bad: rf.time_pairs(5, equal=bad)),
+        ("shift", lambda bad: rf.shift_times(torch.ones(2), bad)),
+        ("rtol", lambda bad: rf.dopri5(still, X, rtol=bad)),
+        ("atol", lambda bad: rf.dopri5(still, X, atol=bad)),
+        ("drop", lambda bad: rf.CaptionCoupling(MINIBATCH, drop=bad)),
+        ("t1", lambda bad: rf.jump(still, X, 0.0, bad)),
+        ("power", lambda bad: rf.mean_flow_loss(still, X, X, torch.zeros(4, 2), power=bad)),
+        ("scale", lambda bad: rf.steered(still, still, scale=bad)),
+    ],
+)
+def test_a_text_where_a_number_belongs(name, function, says):
+    for bad in ("0.1", True):
+        with says(TypeError, f"{name} = {bad!r}, but it must be a number", "pass a float"):
+            function(bad)
+
+
+@pytest.mark.parametrize("bad", [0, np.random.default_rng(0)])
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda bad: rf.Gaussian(2).sample(3, generator=bad),
+        lambda bad: rf.PairedCoupling(X, X).sample(3, generator=bad),
+        lambda bad: rf.uniform_times(3, generator=bad),
+        lambda bad: rf.stratified_times(3, generator=bad),
+        lambda bad: rf.logit_normal_times(3, generator=bad),
+        lambda bad: rf.u_shaped_times(3, generator=bad),
+        lambda bad: rf.mode_times(3, generator=bad),
+        lambda bad: rf.zero_times(3, generator=bad),
+        lambda bad: rf.time_pairs(3, generator=bad),
+        lambda bad: rf.flow_edit(still, still, X, generator=bad),
+        lambda bad: rf.log_density(
+            lambda x, t: -x, rf.Gaussian(2), X, estimate="hutchinson", generator=bad
+        ),
+    ],
+)
+def test_what_is_no_generator(draw, bad, says):
+    with says(TypeError, "generator must be a torch.Generator", "Generator().manual_seed(0)"):
+        draw(bad)
+
+
 def test_a_class_where_a_distribution_belongs(says):
-    with says(TypeError, "the target is the class Moons", "Moons()"):
+    with says(TypeError, "the target is the class Moons", "Gaussian(2) or Moons()"):
         rf.IndependentCoupling(rf.Gaussian(2), rf.Moons)
+
+
+def test_weights_whose_sum_is_beyond_their_precision(says):
+    """Each of them became 0."""
+    with says(ValueError, "the sum of the weights is inf", "finite"):
+        rf.GaussianMixture(torch.zeros(4, 2), torch.ones(4), torch.full((4,), 1e38))
+
+
+def test_what_is_no_mixture(says):
+    with says(TypeError, "the mixture is of type Moons", "pass a GaussianMixture"):
+        rf.mixture_velocity(rf.Moons())
 
 
 def test_points_too_far_apart_to_be_matched(says):
@@ -160,7 +231,102 @@ def test_a_velocity_that_returns_no_tensor(name, says):
         USES_VELOCITY[name](lambda x, t: None)
 
 
+NETWORKS = {
+    "MLP": (rf.VelocityMLP(2, classes=4), (3, 2)),
+    "UNet": (rf.UNetVelocity(8, (32,), classes=4), (3, 1, 8, 8)),
+}
+networks = pytest.mark.parametrize("network", NETWORKS)
+LABELS = torch.tensor([0, 1, 3])
+
+
+@networks
+@pytest.mark.parametrize("name", ["x", "t"])
+def test_points_and_times_of_another_precision(network, name, says):
+    velocity, shape = NETWORKS[network]
+    inputs = {"x": torch.zeros(shape), "t": torch.zeros(3)}
+    inputs[name] = inputs[name].double()
+    with says(TypeError, f"{name} has dtype torch.float64", "torch.float32", f"{name}.float()"):
+        velocity(**inputs, condition=LABELS)
+
+
+def test_images_of_another_precision_for_a_transformer(says):
+    velocity, tokens = rf.MMDiTVelocity(8, 4, 32, 1, 5), torch.zeros(2, 12).long()
+    with says(TypeError, "x has dtype torch.float64", "x.float()"):
+        velocity(torch.zeros(2, 1, 8, 8).double(), torch.zeros(2), tokens)
+    with says(TypeError, "condition must be a torch.Tensor, not list", "dtype=torch.int64"):
+        velocity(torch.zeros(2, 1, 8, 8), torch.zeros(2), tokens.tolist())
+
+
+def test_points_of_another_precision_than_the_network(says):
+    with says(TypeError, "x has dtype torch.float64", "x.float()", "the points of the coupling"):
+        rf.train(rf.VelocityMLP(2), rf.PairedCoupling(X.double(), X.double()), progress=False)
+    with says(TypeError, "x has dtype torch.float64"):
+        rf.euler(rf.VelocityMLP(2), X.double())
+    with says(TypeError, "x has dtype torch.float32", "x.double()"):
+        rf.euler(rf.VelocityMLP(2).double(), X)
+
+
+@networks
+def test_autocast_chooses_the_precision(network):
+    velocity, shape = NETWORKS[network]
+    with torch.autocast("cpu", torch.bfloat16):
+        for x in (torch.zeros(shape), torch.zeros(shape, dtype=torch.bfloat16)):
+            assert velocity(x, torch.zeros(3), condition=LABELS).shape == shape
+
+
+@networks
+@pytest.mark.parametrize(
+    ("labels", "error", "texts"),
+    [
+        (LABELS.float(), TypeError, ("torch.float32", "condition.long()")),
+        (LABELS == 0, TypeError, ("torch.bool", "condition.long()")),
+        (LABELS[:, None], ValueError, ("(3, 1)", "shape (3,)", "condition.flatten()")),
+        (LABELS[:2], ValueError, ("(2,)", "3 points", "torch.full((3,), label)")),
+        (LABELS[:1], ValueError, ("(1,)", "3 points")),
+        (LABELS[0], ValueError, ("()", "3 points", "torch.full((3,), label)")),
+        ([0, 1, 3], TypeError, ("not list", "torch.as_tensor(condition, dtype=torch.int64)")),
+        (3, TypeError, ("not int", "torch.as_tensor")),
+    ],
+    ids=["float", "bool", "column", "too few", "one", "0-d", "list", "int"],
+)
+def test_labels_of_another_kind(network, labels, error, texts, says):
+    velocity, shape = NETWORKS[network]
+    with says(error, "condition", *texts):
+        velocity(torch.zeros(shape), torch.zeros(3), condition=labels)
+
+
+@networks
+@pytest.mark.parametrize("kind", [torch.int32, torch.uint8])
+def test_labels_of_any_integers(network, kind):
+    velocity, shape = NETWORKS[network]
+    x, t = torch.ones(shape), torch.zeros(3)
+    assert torch.equal(velocity(x, t, condition=LABELS.to(kind)), velocity(x, t, condition=LABELS))
+
+
 # --- solvers
+
+
+SWAPPED = {
+    "euler": lambda v: rf.euler(X, v),
+    "dopri5": lambda v: rf.dopri5(X, v),
+    "invert": lambda v: rf.invert(X, v),
+}
+
+
+@pytest.mark.parametrize("name", SWAPPED)
+def test_a_velocity_or_a_distribution_where_points_belong(name, says):
+    for velocity in (still, rf.VelocityMLP(2)):
+        with says(TypeError, "must be a torch.Tensor, not", "first the velocity, then the points"):
+            SWAPPED[name](velocity)
+    with says(TypeError, "not Gaussian", "....sample(n)"):
+        SWAPPED[name](rf.Gaussian(2))
+
+
+@pytest.mark.parametrize("times", [[0.0, 0.5, 1.0], np.linspace(0, 1, 3)])
+def test_times_of_the_steps_that_are_no_tensor(times, says):
+    for solver in (rf.euler, rf.heun, rf.rk4, rf.invert):
+        with says(TypeError, f"steps is of type {type(times).__name__}", "torch.tensor(steps)"):
+            solver(still, X, steps=times)
 
 
 @pytest.mark.parametrize("solver", [rf.euler, rf.heun, rf.rk4])
@@ -170,9 +336,9 @@ def test_what_to_keep(solver, says):
 
 
 @pytest.mark.parametrize("name", ["rtol", "atol"])
-@pytest.mark.parametrize("bad", [0.0, -1e-3, NAN])
+@pytest.mark.parametrize("bad", [0.0, -1e-3, NAN, INF])
 def test_tolerances(name, bad, says):
-    with says(ValueError, f"{name} = {bad}", "positive"):
+    with says(ValueError, f"{name} = {bad}", "above 0 and finite"):
         rf.dopri5(still, X, **{name: bad})
 
 
@@ -196,6 +362,16 @@ def test_straightness_of_what_always_looks_straight(says):
         rf.straightness(rf.euler(still, X, steps=50, keep="end"))
     with says(ValueError, "1 kept", 'keep="path"', "more steps"):
         rf.straightness(rf.euler(still, X, steps=1))
+
+
+def test_what_measures_do_not_take(says):
+    with says(TypeError, "straightness takes a Trajectory, not Tensor", "not its states"):
+        rf.straightness(rf.euler(still, X, steps=3).states)
+    moments = rf.feature_moments(X)
+    with says(TypeError, "b is of type Tensor", "pass feature_moments(b)"):
+        rf.frechet_distance(moments, X)
+    with says(ValueError, "batch_size = 0", "at least 1"):
+        rf.features_of(torch.zeros(2, 1, 28, 28), rf.ImageClassifier(), batch_size=0)
 
 
 def test_a_cost_that_is_not_one_number_a_row(says):

@@ -162,6 +162,20 @@ def test_times_of_a_wrong_shape(name, shape, says):
         TAKES_TIMES[name](torch.full(shape, 0.5))
 
 
+@pytest.mark.parametrize(
+    ("shape", "text"),
+    [
+        ((4, 1), "t.flatten()"),
+        ((4, 2), "rf.time_pairs goes with loss=rf.mean_flow_loss"),
+        ((3,), "torch.full((4,), time)"),
+    ],
+)
+@takes_times
+def test_the_way_out_of_times_of_a_wrong_shape(name, shape, text, says):
+    with says(ValueError, text):
+        TAKES_TIMES[name](torch.full(shape, 0.5))
+
+
 @takes_times
 @pytest.mark.parametrize("bad", [0.5, torch.zeros(4, dtype=torch.int64)])
 def test_times_that_are_no_real_numbers(name, bad, says):
@@ -204,6 +218,8 @@ TAKES_COUNT = {
         "batch_size",
         lambda n: rf.flow_coupling(still, NOISE, size=1, batch_size=n),
     ),
+    "n of times": ("n", rf.uniform_times),
+    "n of pairs of times": ("n", rf.time_pairs),
     "rounds": ("rounds", lambda n: rf.reflow(rf.VelocityMLP(2), NOISE, rounds=n)),
     "size of a round": ("size", lambda n: rf.reflow(rf.VelocityMLP(2), NOISE, size=n)),
 }

@@ -102,6 +102,20 @@ def test_an_adaptive_solver(says):
         quick_reflow(network(), NOISE, solver=rf.dopri5)
 
 
+def test_what_is_no_solver(says):
+    with says(TypeError, "solver = 'heun'", "solver=rf.heun"):
+        make_pairs(solver="heun")
+    with says(TypeError, "dopri5 chooses its own steps"):
+        make_pairs(solver=functools.partial(rf.dopri5, rtol=1e-3))
+
+
+def test_a_source_that_gives_too_few_points(says):
+    source = rf.Gaussian(2)
+    source.sample = lambda n, **keywords: X
+    with says(ValueError, "the source gave 5 points for size = 20", "sample(n)"):
+        make_pairs(source=source)
+
+
 def test_a_tensor_of_points_as_the_source(says):
     for make in (make_pairs, quick_reflow):
         with says(TypeError, "the source is of type Tensor", "Empirical(points)"):

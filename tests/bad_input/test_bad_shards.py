@@ -91,6 +91,7 @@ def test_an_ordinary_file_of_pairs_among_them(shards, tmp_path, says):
         ({"size": 60}, ("size = 50", "size = 60")),
         ({"shard_size": 25}, ("shard_size = 20", "shard_size = 25")),
         ({"steps": 4}, ("steps = 3", "steps = 4")),
+        ({"steps": torch.tensor([0.0, 0.5, 1.0])}, ("steps = 3", "steps = [0.0, 0.5, 1.0]")),
         ({"seed": 1}, ("seed = 0", "seed = 1")),
         ({"solver": rf.euler}, ("solver = heun", "solver = euler")),
         ({"velocity": network(1)}, ("velocity = VelocityMLP ",)),

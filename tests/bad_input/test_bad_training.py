@@ -123,6 +123,19 @@ def test_a_time_sampler_of_ones_own(times, text, coupling, says):
         quick_train(network(), coupling, steps=1, time_sampler=lambda n, **_: times(n))
 
 
+def test_pairs_of_times_without_their_loss(coupling, says):
+    with says(ValueError, "(16, 2)", "loss=rf.mean_flow_loss"):
+        quick_train(network(), coupling, steps=1, time_sampler=rf.time_pairs)
+
+
+def test_labels_for_a_network_without_classes_and_the_reverse(coupling, says):
+    labeled = rf.ConditionalCoupling(rf.Gaussian(2), torch.zeros(3, 2), torch.arange(3))
+    with says(ValueError, "takes no labels", "classes="):
+        quick_train(network(), labeled, steps=1)
+    with says(ValueError, "labels from 0 to 2", "rfteach.ConditionalCoupling"):
+        quick_train(rf.VelocityMLP(2, classes=3), coupling, steps=1)
+
+
 def test_a_target_in_double_precision(says):
     """What torch.from_numpy gives."""
     target = rf.Empirical(torch.from_numpy(np.zeros((5, 2))))

@@ -29,6 +29,12 @@ def test_nearest_compares_images_of_one_size():
         nearest(torch.zeros(2, 1, 8, 8), torch.zeros(2, 1, 4, 4))
 
 
+def test_nearest_compares_images_of_one_precision():
+    images = torch.zeros(2, 1, 8, 8)
+    with pytest.raises(TypeError, match="points has dtype torch.float32 and others has dtype"):
+        nearest(images, images.double())
+
+
 def test_what_is_not_finite_is_refused():
     bad = torch.full((2, 1, 8, 8), torch.nan)
     for measure in (coarse, spread, lambda x: kept(x, x), lambda x: nearest(x, x)):
@@ -36,6 +42,10 @@ def test_what_is_not_finite_is_refused():
             measure(bad)
 
 
-def test_image_folder_needs_a_size(tmp_path):
+def test_image_folder_needs_counts(tmp_path):
     with pytest.raises(ValueError, match="size = 0"):
         rf.image_folder(tmp_path, size=0)
+    with pytest.raises(TypeError, match="at_least must be an integer, not '3'"):
+        rf.image_folder(tmp_path, at_least="3")
+    with pytest.raises(ValueError, match="at_least = 0"):
+        rf.image_folder(tmp_path, at_least=0)

@@ -69,7 +69,7 @@ def test_labels_are_missed_refused_and_looked_at():
     x, t = torch.randn(2, 2), torch.rand(2)
     with pytest.raises(ValueError, match="labels from 0 to 3; bind"):
         rf.VelocityMLP(2, classes=4)(x, t)
-    with pytest.raises(ValueError, match="no labels; bind"):
+    with pytest.raises(ValueError, match="no labels; make one"):
         rf.VelocityMLP(2)(x, t, condition=torch.zeros(2, dtype=torch.long))
     with pytest.raises(IndexError, match="4 is no label.*0 to 3"):
         rf.VelocityMLP(2, classes=4)(x, t, condition=torch.tensor([0, 4]))

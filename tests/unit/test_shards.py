@@ -49,6 +49,16 @@ def test_the_shards_hold_the_pairs_in_order(tmp_path):
         assert torch.equal(shard.x0, expected.x0) and torch.equal(shard.x1, expected.x1)
 
 
+def test_times_of_the_steps_in_place_of_their_number(tmp_path):
+    """Thirds are rounded, and the folder is still known again by them."""
+    even = torch.linspace(0, 1, 4)
+    make(tmp_path / "times", steps=even)
+    assert len(make(tmp_path / "times", steps=even)) == 50
+    make(tmp_path / "number", steps=3)
+    times, number = (union(tmp_path / name) for name in ("times", "number"))
+    torch.testing.assert_close(times.x1, number.x1)
+
+
 def test_no_two_shards_have_the_same_noise(tmp_path):
     make(tmp_path / "0", seed=0)
     make(tmp_path / "1", seed=1)
