@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from rfteach._checks import check_condition, check_tensor, check_velocity_output
+from rfteach._checks import check_condition, check_number, check_tensor, check_velocity_output
 from rfteach._velocity import Velocity
 
 
@@ -42,12 +42,11 @@ def guided(
     Raises:
         ValueError: the two conditions differ in shape, or their rows from the points, or the
             interval does not start before it stops, or the scale is not finite.
-        TypeError: one of the conditions is no tensor.
+        TypeError: one of the conditions is no tensor, or the scale no number.
     """
     check_tensor("condition", condition)
     check_tensor("nothing", nothing)
-    if not math.isfinite(scale):
-        raise ValueError(f"scale = {scale}, but it must be a finite number")
+    check_number("scale", scale)
     if condition.shape != nothing.shape:
         raise ValueError(
             f"condition has shape {tuple(condition.shape)} and nothing {tuple(nothing.shape)}; "

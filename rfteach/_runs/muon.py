@@ -8,6 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from rfteach._checks import check_number
+
 SMALLEST = 16  # rows and columns of a matrix that is worth orthogonalizing
 MOMENTUM = 0.95
 ITERATIONS = 5
@@ -48,9 +50,13 @@ class Muon(torch.optim.Optimizer):
         parameters: the weights to train.
         lr: the learning rate of the matrices, in general not that of Adam: for the flows of images
             here 0.004 to 0.02.
+
+    Raises:
+        ValueError: the learning rate is not above 0 and finite; TypeError: it is no number.
     """
 
     def __init__(self, parameters: Iterable[Tensor], lr: float = 1e-2):
+        check_number("lr", lr, low=0, above=True)
         super().__init__(parameters, {"lr": lr})
 
     @torch.no_grad()

@@ -518,3 +518,9 @@ def test_an_optimizer_of_the_same_name_and_other_settings(coupling, says, tmp_pa
     for other, text in zip(made[1:], ("'momentum': 0.5", "optimizer = Adam"), strict=True):
         with says(rf.CheckpointError, "optimizer = SGD", "'momentum': 0.9", text):
             quick_train(network(), coupling, steps=20, checkpoint=path, optimizer=other)
+
+
+@pytest.mark.parametrize(("bad", "error"), [(-1, ValueError), ("x", TypeError)])
+def test_a_learning_rate_of_muon(bad, error, says):
+    with says(error, f"lr = {bad!r}"):
+        rf.Muon(network().parameters(), lr=bad)

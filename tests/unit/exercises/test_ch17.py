@@ -235,7 +235,7 @@ table.wrong("17.3", "square of the distance", lambda s, a, b: ((1 - b) / (1 - a)
 table.wrong("17.3", "changes on the way", lambda s, a, b: math.exp(-s * (b - a) / (1 - a)))
 table.wrong(
     "17.3",
-    "`strength` and `a` are exchanged",
+    "`a` and `strength` are exchanged",
     lambda a, strength, b: ((1 - b) / (1 - a)) ** strength,
 )
 table.wrong("17.4", "stood still", with_clock(lambda t, n: 0 * t))
