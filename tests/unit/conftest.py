@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from ipywidgets import DOMWidget
 
 try:
     from pretended_gpu import pretended_gpu
@@ -38,6 +39,14 @@ def device(request):
     else:
         with pretended_gpu():
             yield request.param
+
+
+@pytest.fixture(scope="session")
+def shown():
+    """What a page without a kernel gets of a widget."""
+    if not hasattr(DOMWidget, "_repr_mimebundle_"):
+        pytest.skip("ipywidgets 7 shows a widget by itself, without a picture of ours")
+    return lambda widget: widget._repr_mimebundle_()
 
 
 @pytest.fixture(scope="session")

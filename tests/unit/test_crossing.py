@@ -104,7 +104,7 @@ def test_places_and_times_are_checked():
         ([[-1.0, -1.0], [-1.0, -3.0]], 0.0, [-1.0, -2.0]),  # parallel
     ],
 )
-def test_where_the_field_is_shown(starts, time, place):
+def test_where_the_field_is_shown(starts, time, place, shown):
     ends = torch.tensor([[1.0, 1.0], [1.0, -1.0]])
     torch.testing.assert_close(_place(torch.tensor(starts), ends, time), torch.tensor(place))
 
@@ -123,16 +123,16 @@ class Images(HTMLParser):
             self.found.append(dict(attributes))
 
 
-def test_without_scripts_there_is_a_picture():
+def test_without_scripts_there_is_a_picture(shown):
     widget = crossing()
-    data, _ = widget._repr_mimebundle_()
+    data, _ = shown(widget)
     (image,) = Images(data["text/html"]).found
     assert "mean velocity (2.00, 0.00) at (0.00, 0.00) and t = 0.5" in image["alt"]
     assert "paths of the flow" in image["alt"]
     assert image["src"].startswith("data:image/") and len(image["src"]) > 5000
     assert widget.model_id in json.dumps(data["application/vnd.jupyter.widget-view+json"])
     widget.paths = False
-    assert "paths" not in Images(widget._repr_mimebundle_()[0]["text/html"]).found[0]["alt"]
+    assert "paths" not in Images(shown(widget)[0]["text/html"]).found[0]["alt"]
 
 
 def test_reset_knows_the_first_state():

@@ -38,7 +38,7 @@ def test_labels_are_drawn_in_turn_or_one_alone(models):
         play.time = float("nan")
 
 
-def test_the_picture_says_what_each_model_does(models):
+def test_the_picture_says_what_each_model_does(models, shown):
     play = rf.image_playground(models, NOISE, size=(2, 3), one_step=["distilled"], steps=7)
-    output = play._repr_mimebundle_()[0]["text/html"]
+    output = shown(play)[0]["text/html"]
     assert "1-RF, 7 steps; distilled, 1 step" in output and "each label" in output

@@ -72,9 +72,9 @@ def test_no_particle_comes_twice(seed):
     assert sorted(rows) == list(range(1, POOL))
 
 
-def test_the_picture_is_in_the_output(models):
+def test_the_picture_is_in_the_output(models, shown):
     play = rf.playground(models, NOISE, MOONS, beside="2-RF", steps=3, time=0.5, lines=True)
-    output = play._repr_mimebundle_()[0]["text/html"]
+    output = shown(play)[0]["text/html"]
     assert f'data-widget="{play.model_id}"' in output
     assert "1-RF" in output and "2-RF" in output and "t = 0.5" in output and "3 steps" in output
     picture = base64.b64decode(re.search('base64,([^"]*)"', output)[1])
@@ -123,7 +123,7 @@ def test_only_a_playground_with_noise_takes_noise(models):
         noisy.solver = "one step"
 
 
-def test_the_picture_has_the_noise(models):
+def test_the_picture_has_the_noise(models, shown):
     play = rf.playground(models, NOISE, MOONS, noise=0, steps=5)
     flow = rf.euler(models["1-RF"], play.start, steps=5)
     assert torch.equal(solved(play, models["1-RF"]).states, flow.states)
@@ -140,7 +140,7 @@ def test_the_picture_has_the_noise(models):
     for play.fading in (True, False):
         last[play.fading] = solved(play, models["1-RF"]).end
     assert not torch.equal(last[True], last[False])
-    assert "5 steps and noise of strength 3." in play._repr_mimebundle_()[0]["text/html"]
+    assert "5 steps and noise of strength 3." in shown(play)[0]["text/html"]
 
 
 def test_weights_too_large_for_half_precision_are_refused():
@@ -156,25 +156,25 @@ def test_weights_too_large_for_half_precision_are_refused():
 @pytest.mark.parametrize(
     "name", ['x"><img src=x onerror="alert(1)', "costs $\\foo{ $", "line", "a & b"]
 )
-def test_any_name_will_do(models, name):
+def test_any_name_will_do(models, name, shown):
     play = rf.playground({name: models["1-RF"]}, NOISE, MOONS, time=0.0)
-    output = play._repr_mimebundle_()[0]["text/html"]
+    output = shown(play)[0]["text/html"]
     assert output.count("<") == 7 and html.escape(name) in output
     assert play._about["models"][0]["color"] == COLORS["1-RF"]
 
 
-def test_a_network_of_another_precision_or_device_can_be_drawn(models):
+def test_a_network_of_another_precision_or_device_can_be_drawn(models, shown):
     velocity = models["1-RF"].double()
     play = rf.playground(velocity, NOISE, MOONS, arrows=True)
     with torch.device("meta"):
-        assert "data:image" in play._repr_mimebundle_()[0]["text/html"]
+        assert "data:image" in shown(play)[0]["text/html"]
     assert next(velocity.parameters()).dtype == torch.float64
 
 
-def test_the_default_model_is_one_of_the_data_shown(models):
+def test_the_default_model_is_one_of_the_data_shown(models, shown):
     data = {"moons": MOONS, "circle": rf.Circle()}
     some = {"moons": {"1-RF": models["1-RF"]}, "circle": {"2-RF": models["2-RF"]}}
     play = rf.playground(some, NOISE, data, data="circle")
     assert play.model == "2-RF"
     play.model, play.beside = "1-RF", "2-RF"  # the first is not for the circle
-    assert "flow of 2-RF from" in play._repr_mimebundle_()[0]["text/html"]
+    assert "flow of 2-RF from" in shown(play)[0]["text/html"]

@@ -266,9 +266,9 @@ def test_there_is_no_output_widget_inside():
     assert not any(isinstance(widget, ipywidgets.Output) for widget in inside(made))
 
 
-def test_a_page_without_a_kernel_gets_a_note():
+def test_a_page_without_a_kernel_gets_a_note(shown):
     made = control()
-    bundle = made._repr_mimebundle_()
+    bundle = shown(made)
     assert bundle["application/vnd.jupyter.widget-view+json"]["model_id"] == made.model_id
     assert 'class="needs-kernel"' in bundle["text/html"]
     assert "<code>make lab</code>" in bundle["text/html"]

@@ -115,13 +115,13 @@ def test_reset_knows_the_first_state():
     assert play.get_state()["_first"] == first and first["steps"] == 7
 
 
-def test_without_scripts_there_is_a_picture():
+def test_without_scripts_there_is_a_picture(shown):
     play = rf.steering_playground(angle=30, pull="by time", particles=50, steps=1, paths=True)
-    output = play._repr_mimebundle_()[0]["text/html"]
+    output = shown(play)[0]["text/html"]
     assert f'data-widget="{play.model_id}"' in output
     (alt,) = re.findall('alt="([^"]*)"', output)
     assert "along 30 degrees is 1.2, give or take 0.4" in alt
     assert "(by time, scale 1, 1 step)" in alt and "posterior" in alt
     play.posterior = False
-    (alt,) = re.findall('alt="([^"]*)"', play._repr_mimebundle_()[0]["text/html"])
+    (alt,) = re.findall('alt="([^"]*)"', shown(play)[0]["text/html"])
     assert "posterior" not in alt
