@@ -114,9 +114,8 @@ def check_times(t: Tensor, x: Tensor) -> None:
 
 def check_unit_interval(t: Tensor) -> None:
     """Raise unless all times lie in [0, 1]."""
-    if not all(
-        0 <= end.item() <= 1 for end in t.detach().aminmax()
-    ):  # NaN, if any, is both of the ends
+    ends = t.detach().aminmax()  # NaN, if any, is both of them
+    if not all(0 <= end.item() <= 1 for end in ends):
         outside = ~((t >= 0) & (t <= 1))
         raise ValueError(
             f"t = {t[outside][0].item()} lies outside [0, 1]; "
