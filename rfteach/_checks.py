@@ -13,9 +13,9 @@ def check_tensor(name: str, values: Tensor, dtype: torch.dtype | None = None) ->
     """Raise unless `values` is a tensor; the way out makes one of the dtype, if one is given."""
     if not isinstance(values, Tensor):
         if hasattr(values, "event_shape"):
-            way_out = f"draw some from this distribution: {name} = ....sample(n)"
+            way_out = "pass what its .sample(n) returns"
         elif callable(values):
-            way_out = "what can be called is another argument: first the velocity, then the points"
+            way_out = f"a function or a network stands where {name} belongs: check their order"
         else:
             wanted = name if dtype is None else f"{name}, dtype={dtype}"
             way_out = f"convert it with torch.as_tensor({wanted})"
@@ -114,7 +114,7 @@ def check_times(t: Tensor, x: Tensor) -> None:
 
 def check_unit_interval(t: Tensor) -> None:
     """Raise unless all times lie in [0, 1]."""
-    ends = t.detach().aminmax()  # NaN, if any, is both of them
+    ends = t.detach().aminmax() if t.numel() else ()  # NaN, if any, is both of them
     if not all(0 <= end.item() <= 1 for end in ends):
         outside = ~((t >= 0) & (t <= 1))
         raise ValueError(
@@ -156,7 +156,8 @@ def check_distribution(name: str, source: object) -> None:
     """Raise unless `source` can be sampled and says what shape its points have."""
     if isinstance(source, type):
         raise TypeError(
-            f"the {name} is the class {source.__name__}; make one of it, as Gaussian(2) or Moons()"
+            f"the {name} is the class {source.__name__}; make one of it, such as Gaussian(2) or "
+            f"Moons()"
         )
     if not hasattr(source, "event_shape"):
         raise TypeError(
@@ -211,11 +212,13 @@ def check_number(
     name: str, value: float, *, low: float = -math.inf, high: float = math.inf, above: bool = False
 ) -> None:
     """Raise unless `value` is a finite number from `low` to `high`, and with `above` not `low`."""
+    if isinstance(value, Tensor) and value.ndim == 0:
+        value = value.item()
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f"{name} = {value!r}, but it must be a number; pass a float")
     if not math.isfinite(value) or not low <= value <= high or (above and value == low):
-        wanted = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
-        wanted += ["finite"] if high == math.inf else [f"at most {high:g}"]
+        wanted = [f"{'above' if above else 'at least'} {low}"] if low > -math.inf else []
+        wanted += ["finite"] if high == math.inf else [f"at most {high}"]
         raise ValueError(f"{name} = {value}, but it must be {' and '.join(wanted)}")
 
 

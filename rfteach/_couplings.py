@@ -210,8 +210,8 @@ class PairedCoupling(Rows):
         """Write the pairs to a safetensors file.
 
         Raises:
-            CheckpointError: another process is writing it.
-            OSError: it cannot be written; the message says why.
+            CheckpointError: another process is writing it, or its folder cannot be written.
+            OSError: the file cannot be written; the message says why.
         """
         header = {"format": PAIRS_FORMAT}
         tensors = {"x0": self.x0, "x1": self.x1.clone()}  # the file may hold no shared memory

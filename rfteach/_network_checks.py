@@ -3,31 +3,41 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rfteach._checks import check_tensor
 
 
-def check_precision(weight: Tensor, **inputs: Tensor) -> None:
-    """Raise unless all inputs have the precision of a network's weights, or autocast sees to it."""
+def check_precision(
+    network: nn.Module, joined: torch.dtype | None = None, **inputs: Tensor | None
+) -> None:
+    """Raise unless all inputs have the precision of a network's weights, or autocast sees to it.
+
+    Inputs that are joined, and then have that of the weights, are right in any precision.
+    """
+    weight = next(network.parameters(), None)
+    if weight is None or joined == weight.dtype:
+        return
     for name, values in inputs.items():
-        if values.dtype != weight.dtype and not torch.is_autocast_enabled(values.device.type):
+        if values is None or values.dtype == weight.dtype:
+            continue
+        if not torch.is_autocast_enabled(values.device.type):
             ways = {torch.float32: ".float()", torch.float64: ".double()"}
+            points = ", or convert the points of the coupling that it is trained on"
             raise TypeError(
                 f"{name} has dtype {values.dtype}, but the weights of this network have "
-                f"{weight.dtype}; pass {name}{ways.get(weight.dtype, f'.to({weight.dtype})')}, or "
-                f"convert the points of the coupling that it is trained on"
+                f"{weight.dtype}; pass {name}{ways.get(weight.dtype, f'.to({weight.dtype})')}"
+                f"{points if name == 'x' else ''}"
             )
 
 
-def check_images(x: Tensor, t: Tensor, colors: int, size: int, weight: Tensor) -> None:
+def check_images(x: Tensor, t: Tensor, colors: int, size: int) -> None:
     """Raise unless `x` holds images that a network takes, and `t` a time for each."""
     if x.shape[1:] != (colors, size, size) or t.shape != x.shape[:1]:
         raise ValueError(
             f"this network takes x of shape (batch, {colors}, {size}, {size}) and t of shape "
             f"(batch,), but got x {tuple(x.shape)} and t {tuple(t.shape)}"
         )
-    check_precision(weight, x=x, t=t)
 
 
 def check_labels(labels: Tensor | None, classes: int | None, count: int) -> None:

@@ -149,7 +149,8 @@ def euler(
     Raises:
         ValueError: `steps` is below 1 or does not rise from 0 to 1, `keep` is another word, `x0` is
             empty or not finite, or the velocity returns a wrong shape.
-        TypeError: `x0` is not a floating-point tensor, or `steps` neither an integer nor one.
+        TypeError: `x0` is not a floating-point tensor, or `steps` neither an integer
+            nor a tensor of times.
     """
     return solve(_euler_step, velocity, x0, steps, keep)
 

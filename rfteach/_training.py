@@ -113,11 +113,10 @@ def train(
         checkpoint: a file saved 20 times along the way. If it exists already, the run goes on from
             it, and on a CPU ends with the very bits that an unbroken run gives (not with dropout,
             whose random numbers are not those of `seed`). A run with other settings, pairs, loss
-            or network is refused, as far as eight pairs and the loss on them tell (not one in
-            which a few rows of the data are others), and so is a second one while the first still
-            writes. All
-            processes must see the file; it may be resumed with another number of them, but not on
-            a CPU when it comes from a GPU.
+            or network is refused: eight pairs and the loss on them are compared, so it goes unseen
+            when a few rows of the data are others. A second run is refused while the first still
+            writes. All processes must see the file; it may be resumed with another number of them,
+            but not on a CPU when it comes from a GPU.
         accelerator: of the library accelerate. It sets the device and the precision (bf16),
             whether the velocity is compiled, in how many parts a step is made
             (`gradient_accumulation_steps`, for batches that do not fit into memory), and, under

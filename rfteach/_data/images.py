@@ -94,6 +94,8 @@ def fashion(
                 return _tensors(data["images"], data["labels"])
         except FileNotFoundError:
             raise FileNotFoundError(f"{SAMPLE} is missing; install rfteach again") from None
+        except PermissionError:
+            raise
         except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
             raise ValueError(f"{SAMPLE} is damaged: {error}; install rfteach again") from error
     if part not in PARTS:

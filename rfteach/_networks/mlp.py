@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -85,7 +83,5 @@ class VelocityMLP(nn.Module):
         if condition is not None and self.classes is not None:
             inputs.append(F.one_hot(condition.long(), self.classes).to(x.dtype))
         joined = torch.cat(inputs, dim=1)  # in the finest of their precisions
-        weight = cast(Tensor, self.net[0].weight)
-        if joined.dtype != weight.dtype:
-            check_precision(weight, x=x, t=t, r=r)
+        check_precision(self, joined.dtype, x=x, t=t, r=r)
         return self.net(joined)

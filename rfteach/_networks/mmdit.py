@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from rfteach._checks import check_count, check_tensor
 from rfteach._data.captions import LENGTH
-from rfteach._network_checks import check_images
+from rfteach._network_checks import check_images, check_precision
 from rfteach._optional import optional
 
 
@@ -119,7 +119,8 @@ class MMDiTVelocity(nn.Module):
             ValueError: a shape is not as above, or there are no tokens.
             TypeError: the weights have another precision, or the tokens are no tensor.
         """
-        check_images(x, t, 1, self.size, self.transformer.proj_out.weight)
+        check_images(x, t, 1, self.size)
+        check_precision(self, x=x)
         if condition is not None:
             check_tensor("condition", condition, torch.int64)
         if condition is None or condition.shape != (len(x), LENGTH):

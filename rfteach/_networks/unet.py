@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from rfteach._checks import check_count
-from rfteach._network_checks import check_images, check_labels
+from rfteach._network_checks import check_images, check_labels, check_precision
 
 HEAD = 32  # numbers in a vector that attention compares
 PATCH = 2  # the first step folds patches of 2 x 2 pixels into channels
@@ -162,8 +162,8 @@ class UNetVelocity(nn.Module):
             TypeError: the weights have another precision, or the labels are no tensor of integers.
             IndexError: a label is out of range (on a CPU; on a GPU, CUDA fails).
         """
-        weight = cast(Tensor, self.time_embedding[0].weight)
-        check_images(x, t, self.colors, self.size, weight)
+        check_images(x, t, self.colors, self.size)
+        check_precision(self, x=x, t=t)
         check_labels(condition, self.classes, len(x))
         embedding = self.time_embedding(time_features(t))
         if self.label_embedding is not None and condition is not None:

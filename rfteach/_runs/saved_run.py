@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,7 +64,16 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 def described(optimizer: torch.optim.Optimizer) -> str:
     """Name an optimizer with the settings of each of its groups, whatever function made it."""
-    groups = [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups]
+    groups = []
+    for group in optimizer.param_groups:
+        chosen = {
+            k: float(v) if isinstance(v, Real) and not isinstance(v, bool) else v
+            for k, v in group.items()
+            if k != "params" and v is not None and v is not False  # switches that are off
+        }
+        if len(optimizer.param_groups) > 1:
+            chosen["tensors"] = len(group["params"])
+        groups.append(chosen)
     return f"{type(optimizer).__qualname__} {lasting_repr(groups)}"
 
 

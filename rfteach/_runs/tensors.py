@@ -84,10 +84,12 @@ def save_tensors(
         header = header | {"sha256": digest(tensors.items())}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.unlink(missing_ok=True)
         unfinished.touch()
         mode = unfinished.stat().st_mode  # as the reader's umask has it; safetensors makes it 0600
         save_file(tensors, unfinished, metadata=header)
-        os.chmod(unfinished, mode)
+        with contextlib.suppress(OSError):  # some disks know no permissions
+            os.chmod(unfinished, mode)
         with open(unfinished, "rb+") as file:
             os.fsync(file.fileno())  # on the disk before it takes the name: power may be cut, too
         os.replace(unfinished, path)
@@ -130,7 +132,7 @@ def load_tensors(path: Path, kind: str, way_out: str) -> tuple[dict[str, Tensor]
     if header.get("format") != kind:
         raise CheckpointError(
             f"{path} has the format {header.get('format')}, not {kind}, so rfteach wrote it for "
-            f"something else or not at all; unless you need it, {way_out}"
+            f"something else or not at all; if you need it, pass another path, else {way_out}"
         )
     if header.pop("sha256", None) not in (None, digest(tensors.items())):
         raise CheckpointError(

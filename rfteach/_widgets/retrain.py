@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
-import numbers
 from typing import TYPE_CHECKING
 
+from rfteach._checks import check_number
 from rfteach._couplings import IndependentCoupling
 from rfteach._distributions import Distribution
 from rfteach._optional import optional
@@ -40,8 +39,6 @@ def retrain(source: Distribution, target: Distribution, *, floor: float | None =
             f"the points have shape {tuple(source.event_shape)}, but the control draws points "
             f"in the plane; pass distributions whose event_shape is (2,)"
         )
-    if floor is not None and not isinstance(floor, numbers.Real):
-        raise TypeError(f"floor must be a number, not {floor!r}; pass a float, or leave it out")
-    if floor is not None and not math.isfinite(floor):
-        raise ValueError(f"floor = {floor}, but it must be finite; leave it out if unknown")
+    if floor is not None:
+        check_number("floor", floor)
     return Retrain(coupling, floor)

@@ -107,7 +107,8 @@ def progress() -> records.Progress:
     """Return all exercises of the book with how far the reader has come; show it in a notebook.
 
     Raises:
-        ValueError: the file of the record is damaged, or there is no place for it.
+        ValueError: the file of the record is damaged or cannot be opened, or there is no place for
+            it.
     """
     entries, file = records.read_record(), records.record_file()
     rows = [

@@ -47,7 +47,8 @@ def carried_back(
     seeded = torch.Generator().manual_seed(GRAIN_SEED)
 
     def make() -> rf.PairedCoupling:
-        ends = images + grain * torch.randn(images.shape, generator=seeded).to(DEVICE)
+        noise = torch.randn(images.shape, generator=seeded).to(DEVICE) if grain else 0
+        ends = images + grain * noise
         solve = {"steps": uneven_times(steps), "solver": rf.adams_bashforth}
         starts = [
             rf.invert(rf.with_condition(in_bf16(velocity), labels[rows]), ends[rows], **solve).start

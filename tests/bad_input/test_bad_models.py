@@ -316,9 +316,9 @@ SWAPPED = {
 @pytest.mark.parametrize("name", SWAPPED)
 def test_a_velocity_or_a_distribution_where_points_belong(name, says):
     for velocity in (still, rf.VelocityMLP(2)):
-        with says(TypeError, "must be a torch.Tensor, not", "first the velocity, then the points"):
+        with says(TypeError, "must be a torch.Tensor, not", "check their order"):
             SWAPPED[name](velocity)
-    with says(TypeError, "not Gaussian", "....sample(n)"):
+    with says(TypeError, "not Gaussian", ".sample(n) returns"):
         SWAPPED[name](rf.Gaussian(2))
 
 

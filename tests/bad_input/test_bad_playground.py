@@ -56,8 +56,8 @@ def test_bad_input_is_named(models, changes, error, message):
 @pytest.mark.parametrize(
     "changes, error, message",
     [
-        ({"floor": "two"}, TypeError, "floor must be a number, not 'two'"),
-        ({"floor": float("nan")}, ValueError, "floor = nan.*leave it out"),
+        ({"floor": "two"}, TypeError, "floor = 'two', but it must be a number"),
+        ({"floor": float("nan")}, ValueError, "floor = nan, but it must be finite"),
         ({"target": [1.0]}, TypeError, "target is of type list"),
         ({"target": rf.Gaussian(3)}, ValueError, "both in one space"),
     ],

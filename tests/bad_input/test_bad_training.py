@@ -520,6 +520,12 @@ def test_an_optimizer_of_the_same_name_and_other_settings(coupling, says, tmp_pa
             quick_train(network(), coupling, steps=20, checkpoint=path, optimizer=other)
 
 
+def test_the_same_rate_by_another_kind_of_number_is_no_other_run(coupling, tmp_path):
+    for rate in (5e-3, np.float64(5e-3), 5e-3):
+        settings = {"steps": 20, "checkpoint": tmp_path / "run.safetensors"}
+        quick_train(network(), coupling, learning_rate=rate, **settings)
+
+
 @pytest.mark.parametrize(("bad", "error"), [(-1, ValueError), ("x", TypeError)])
 def test_a_learning_rate_of_muon(bad, error, says):
     with says(error, f"lr = {bad!r}"):

@@ -215,7 +215,11 @@ def own_grid(euler_on: Any, grid: Any) -> Right:
             (times.cumsum(0), starts, f"The steps last times[i + 1]. {between}"),
             (-times, starts, "The steps go in the opposite direction."),
             *(
-                (dt.cumsum(0), starts, f"Yours last as long as another one. {between}")
+                (
+                    dt.cumsum(0),
+                    starts,
+                    f"Each step lasts as long as its neighbor should: check the index. {between}",
+                )
                 for dt in _neighbors(times.diff())
             ),
             (equal * n * times[1], starts, f"All last as long as the first. {between}"),

@@ -191,7 +191,8 @@ def _describe(error: Exception, answer: Any, arguments: Sequence[Any]) -> str:
         message += "\n" + DTYPE
     if "not have been used in the graph" in str(error):
         message += (
-            "\nThis velocity does not depend on t (or on x): that derivative is 0. Pass "
+            "\nWas it called with another tensor than the one you differentiate by, such as a "
+            "copy? If not, it does not depend on it: the derivative is 0. Then pass "
             "`allow_unused=True, materialize_grads=True`, or take `torch.func.jvp`."
         )
     if "does not require grad" in str(error):

@@ -215,6 +215,6 @@ def expect_value(
             if math.isclose(got, factor * wanted, rel_tol=5e-4)
         ]
     if not near and math.isclose(got, wanted, rel_tol=5e-3):
-        near = ["That is close, but not to four digits. Is it a sum over a grid? Take a finer one."]
+        near = [f"That is close, but not to four digits. {pointer}".strip()]
     near = near[:1] or [pointer] * bool(pointer)
     raise Wrong(" ".join([f"{what} should be {wanted:.6g}, but yours is {got:.6g}.", *near]))

@@ -160,8 +160,8 @@ def expect_looks(probe: Probe, times: Sequence[float], looks: int = 1) -> None:
         ),
         (
             lambda s: _even(s[0], 1 - s[0], len(s) - 1),
-            "The clock runs up to the end, as in `linspace(0, 1, N)`. The last of N steps starts "
-            "a step before it.",
+            "The clock includes the end, as a `linspace` of N times does. The last of N steps "
+            "starts a step before it.",
         ),
         (
             lambda s: _even(s[0], 1 - s[0], len(s))[:-1],

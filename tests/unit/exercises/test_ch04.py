@@ -151,7 +151,7 @@ table.wrong("4.1", "opposite direction", sampler(backward_trial))
 table.wrong("4.1", "There dt is forgotten", sampler(without_dt_in_the_trial))
 table.wrong("4.1", "clock shows the end", sampler(clock_of_the_end))
 table.wrong("4.1", "the times 0, 0.5, 0.125, 0.625", sampler(clock_half_on))
-table.wrong("4.1", "up to the end", sampler(midpoint_step, lambda i, n: i / (n - 1)))
+table.wrong("4.1", "includes the end", sampler(midpoint_step, lambda i, n: i / (n - 1)))
 table.wrong("4.1", "a step ahead", sampler(midpoint_step, lambda i, n: (i + 1) / n))
 table.wrong("4.1", "half a step ahead", sampler(midpoint_step, lambda i, n: (i + 0.5) / n))
 table.wrong("4.1", "stands still", sampler(midpoint_step, lambda i, n: 0))
@@ -318,7 +318,7 @@ for clock, hint in (
     (lambda i, n: 1 - i / n, "1 - t where it should show t"),
     (lambda i, n: (i + 1) / n, "a step ahead"),
     (lambda i, n: (i + 0.5) / n, "half a step ahead"),
-    (lambda i, n: i / max(n - 1, 1), "up to the end"),
+    (lambda i, n: i / max(n - 1, 1), "includes the end"),
 ):
     both = sampler(euler_step, clock)
     table.wrong("4.3", hint, lambda v, x, n, run=both: right(run(v, x, n), run(v, x, 2 * n)))
@@ -468,8 +468,8 @@ def equal(grid):
 
 
 wrong_euler("clock of equal steps", with_steps(equal, torch.diff))
-wrong_euler("as long as another one", with_steps(lambda g: g, lambda g: g.diff().roll(-1)))
-wrong_euler("as long as another one", with_steps(lambda g: g[:-1], lambda g: g - g.roll(1)))
+wrong_euler("as its neighbor should", with_steps(lambda g: g, lambda g: g.diff().roll(-1)))
+wrong_euler("as its neighbor should", with_steps(lambda g: g[:-1], lambda g: g - g.roll(1)))
 wrong_euler("one time for each point", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a)))
 wrong_euler("takes tensors", on_grid(lambda v, x, a, b: x + (b - a) * v(x, a.item())))
 wrong_euler("no_grad", right_euler.__wrapped__)
