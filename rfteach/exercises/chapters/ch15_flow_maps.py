@@ -208,7 +208,9 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
         right = m + (b / a - 1) / (r - t) * off
         moment = m + (t * s**2 - (1 - t)) / a**2 * off
         end = r * m + b / a * off
-        lates = [m + (r * s**2 - (1 - r)) / b**2 * each for each in (x - r * m, end - r * m, off)]
+        late_ones = [
+            m + (r * s**2 - (1 - r)) / b**2 * each for each in (x - r * m, end - r * m, off)
+        ]
         rough = [math.sqrt((1 - time) ** 2 + time**2 * s) for time in (t, r)]
         middle = (t + r) / 2
         drift = (middle * s**2 - (1 - middle)) / width(middle, s) ** 2
@@ -267,7 +269,7 @@ def bell_mean_velocity(bell_mean_velocity: Any) -> Right:
             ),
             *(
                 (each, "This is made of velocities at single moments. The mean takes all of them.")
-                for late in lates
+                for late in late_ones
                 for each in (late, (moment + late) / 2)
             ),
             (
