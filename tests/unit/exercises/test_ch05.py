@@ -110,7 +110,7 @@ table.wrong(
 )
 table.wrong("5.1", "20 steps of Heun", by_euler(1))
 table.wrong("5.1", "20 steps of Heun", by_euler(4))
-table.wrong("5.1", "20 steps of Heun", by_euler(20))
+table.wrong("5.1", "20 steps of Euler's method", by_euler(20))
 table.wrong("5.1", "20 steps of Heun", by_hand(5))
 table.wrong("5.1", "20 steps of Heun", by_hand(10))
 table.wrong("5.1", "up to t = 1", by_hand(20, stop=19))
@@ -570,6 +570,14 @@ def moving_the_starts(velocity, noise, size):
     for i in range(20):
         x += velocity(x, torch.full((size,), i / 20)) / 20
     return rf.PairedCoupling(z0, x)
+
+
+@table.wrong("5.1", "Is the last batch left out")
+def of_whole_batches_alone(velocity, noise, size):
+    starts = [noise.sample(1000).double() for _ in range(size // 1000)]
+    return rf.PairedCoupling(
+        torch.cat(starts), torch.cat([rf.heun(velocity, z, steps=20).end for z in starts])
+    )
 
 
 test_right, test_wrong, test_there_are_enough = table.tests()

@@ -112,11 +112,11 @@ def with_paths_that_run_away(x, t):
 
 table.wrong("7.2", "this is v* itself", best)
 table.wrong("7.2", "this is v* itself", with_extra(lambda d, t, var: 0.01 * quarter_turn(d)))
-table.wrong("7.2", "the center is t m", lambda x, t: best(x, t) + quarter_turn(x))
-table.wrong("7.2", "the center is t m", lambda x, t: best(x, t) + 2 * quarter_turn(x - M))
+table.wrong("7.2", "at time t is t m", lambda x, t: best(x, t) + quarter_turn(x))
+table.wrong("7.2", "at time t is t m", lambda x, t: best(x, t) + 2 * quarter_turn(x - M))
 table.wrong(
     "7.2",
-    "the center is t m",
+    "at time t is t m",
     lambda x, t: best(x, t) + quarter_turn(x - (1 - t)[:, None] * M),
 )
 table.wrong("7.2", "moves the mean", lambda x, t: 1.5 * best(x, t))

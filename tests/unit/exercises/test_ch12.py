@@ -55,8 +55,8 @@ table.wrong(
     "Its share is 4",
     lambda r, p, batch: range(r * (batch // p), (r + 1) * (batch // p) + 1),
 )
-table.wrong("12.1", "more than once", lambda r, p, batch: range(r, r + batch // p))
-table.wrong("12.1", "Its share is 4", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
+table.wrong("12.1", "Process r begins at row r n", lambda r, p, batch: range(r, r + batch // p))
+table.wrong("12.1", "The end of a range is not part", lambda r, p, batch: range(r * (batch // p), batch // p + r * (batch // p) - 1))  # noqa: E501 # fmt: skip
 table.wrong("12.1", "must be equal", lambda r, p, batch: range(r, batch if r == p - 1 else r + 1))
 table.wrong("12.1", "`//` belongs", lambda r, p, batch: torch.arange(batch)[:2] / p)
 table.wrong("12.1", "`//` belongs", lambda r, p, batch: slice(r * batch / p, (r + 1) * batch / p))
@@ -68,7 +68,7 @@ table.wrong(
     "by nobody",
     lambda r, p, batch: range(r * batch // p, (r + 1) * batch // p - (r == p - 1)),
 )
-table.wrong("12.1", "Process 1 takes [1, 2, 3, 4]", lambda r, p, batch: range(r, r + batch // p))
+table.wrong("12.1", "number of processes", lambda r, p, batch: range(r, batch, batch // p))
 table.wrong("12.1", "a `return` missing", lambda r, p, batch: None)
 table.wrong("12.1", "of type int", lambda r, p, batch: r * batch // p)
 table.wrong("12.1", "on the device meta", lambda r, p, batch: torch.arange(2, device="meta"))

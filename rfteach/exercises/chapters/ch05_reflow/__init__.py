@@ -44,7 +44,8 @@ def pairs_of_flow(pairs_of_flow: Any) -> Right:
             got = "None" if pairs is None else f"an object of type {type(pairs).__name__}"
             raise Wrong(f"Return an `rf.PairedCoupling`, as the broken function does, not {got}.")
         if len(pairs) != size:
-            raise Wrong(f"You returned {len(pairs)} pairs in place of {size}.")
+            last = "Is the last batch left out, which is smaller?" if 0 < len(pairs) < size else ""
+            raise Wrong(f"You returned {len(pairs)} pairs in place of {size}. {last}".strip())
         like = noise.means.new_zeros(size, 2, dtype=torch.float64)  # pairs may be kept elsewhere
         z0 = expect_tensor(pairs.x0.to(like), like, "x0 of the pairs")
         z1 = expect_tensor(pairs.x1.to(like), like, "x1 of the pairs")

@@ -106,6 +106,8 @@ def expect_ends(z0: Tensor, z1: Tensor, velocity: Turning) -> None:
                 f"them. With such pairs, which are independent, {theirs}."
             )
         )
+    if close(z1, solvers.euler(velocity, z0, steps=20, keep="end").end, 1e-3):
+        raise Wrong("These are the ends of 20 steps of Euler's method. Heun's is asked for.", draw)
     allowed = (solvers.heun(velocity, z0, steps=20).end - wanted).norm(dim=1).mean().item()
     if off.mean() > 1.02 * allowed + 1e-5:
         raise Wrong(

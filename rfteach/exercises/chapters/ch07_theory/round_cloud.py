@@ -52,12 +52,15 @@ def moved_by(h: Tensor, offset: Tensor, weight: Tensor, sigma: float) -> str:
             )
         return (
             "moves the mean of the cloud otherwise than v* does. If it turns the cloud: the center "
-            "is t m at that time, and not the origin."
+            "at time t is t m, neither the origin nor m."
         )
     if changes((a, b)):
         return "changes the width of the cloud otherwise than v* does."
     if changes((b, a), (a, -b)):
-        return "changes the shape of the cloud: it is stretched along one direction."
+        return (
+            "changes the shape of the cloud: it is stretched along one direction. If it should "
+            "turn: a point at (a, b) from the center goes along (-b, a), with one minus."
+        )
     r2 = (a.square() + b.square()) / sigma**2
     phase = (1.4 * a + 0.76 * b) / sigma
     waves = [(1.4 * f(phase), 0.76 * f(phase)) for f in (torch.sin, torch.cos)]

@@ -56,6 +56,11 @@ def nearness(nearness: Any) -> Right:
                 "These are whole numbers, as the indices of the nearest are. `min` over an axis "
                 "returns the least values, too."
             )
+        if isinstance(got, Tensor) and got.shape == training.shape[:1] != outputs.shape[:1]:
+            raise Wrong(
+                f"The result has shape {tuple(got.shape)}, a number for each training image. Look "
+                f"for the nearest training image of each output: the minimum over the other axis."
+            )
         got = expect_tensor(got, outputs.flatten(1)[:, 0], "The result", finite=OF_ROUNDING)
         to_training, to_unseen = _distances(outputs, training), _distances(outputs, unseen)
         real = _distances(unseen, training)

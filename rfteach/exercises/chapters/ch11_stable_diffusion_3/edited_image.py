@@ -36,8 +36,8 @@ def edited(
     mistakes = [
         (
             walk(start, length=-length),
-            "The sign is wrong: the model's output points from data to noise, and you go the other "
-            "way.",
+            "The sign is wrong: the model's output points from data to noise, and your steps "
+            "follow it. Go against it.",
         ),
         (
             walk(start, clock=_turned),

@@ -10,7 +10,7 @@ import torch
 
 from rfteach._optional import optional
 from rfteach._runs.costs import count_operations
-from rfteach.exercises.chapters.ch12_scaling_up.expect_rows import expect_rows
+from rfteach.exercises.chapters.ch12_scaling_up.expect_rows import expect_rows, slip_of_ranges
 from rfteach.exercises.chapters.ch12_scaling_up.shards import (
     drawing,
     expect_normal,
@@ -43,6 +43,8 @@ def rows_of(rows_of: Any) -> Right:
                 f"{here}process 0 returns {tuple(shares[0])}. A pair is read as two rows, not as a "
                 f"first and a last one: return them all, as by `range`."
             )
+        if slip := slip_of_ranges(shares, batch):
+            raise Wrong(f"{here}process 1 takes {reprlib.repr(shares[1])}. {slip}")
         for rank, share in enumerate(shares):
             outside = [row for row in share if not 0 <= row < batch]
             if outside:

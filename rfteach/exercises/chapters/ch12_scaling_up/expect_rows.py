@@ -36,3 +36,21 @@ def expect_rows(result: Any, batch: int) -> list[int]:
     if not all(isinstance(row, numbers.Integral) for row in rows):
         raise Wrong(division)
     return [int(row) for row in rows]
+
+
+def slip_of_ranges(shares: list[list[int]], batch: int) -> str:
+    """Say what is wrong with the ranges of all processes, for the likely slips; else ""."""
+    processes = len(shares)
+    n = batch // processes
+    slips = {
+        "The end of a range is not part of it, so take nothing off.": [
+            range(r * n, (r + 1) * n - 1) for r in range(processes)
+        ],
+        "Process r begins at row r n, not at row r.": [range(r, r + n) for r in range(processes)],
+        "The step of the range is the number of processes.": [
+            range(r, batch, n) for r in range(processes)
+        ],
+    }
+    if not 1 < processes != n > 1:  # then a slip may be right
+        return ""
+    return next((hint for hint, rows in slips.items() if shares == [*map(list, rows)]), "")
