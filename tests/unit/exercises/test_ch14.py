@@ -189,14 +189,14 @@ def log_normal(z):
     return -z.square().sum(dim=-1) / 2 - math.log(2 * math.pi)
 
 
-def divergences(velocity, path):
-    """Return the divergence at each state, (k + 1, n)."""
+def divergences(velocity, path, rule=lambda first, last: first + last):
+    """Return the divergence at each state, (k + 1, n), or what `rule` makes of its two parts."""
     rows = []
     for z, t in zip(path.states, path.times, strict=True):
         z = z.detach().clone().requires_grad_()
         v = velocity(z, t.expand(len(z)))
         slopes = [torch.autograd.grad(v[:, k].sum(), z, retain_graph=True)[0] for k in (0, 1)]
-        rows.append(slopes[0][:, 0] + slopes[1][:, 1])
+        rows.append(rule(slopes[0][:, 0], slopes[1][:, 1]))
     return torch.stack(rows)
 
 
@@ -221,11 +221,11 @@ def by_a_cumulative_trapezoid(velocity, path):
     return (log_normal(path.start) - torch.cat([torch.zeros_like(lost[:1]), lost])).detach()
 
 
-def along_path(rule, start=lambda path: log_normal(path.start), sign=-1):
-    """Make an answer from what a step adds: `rule(div, dt)`, shape (k, n)."""
+def along_path(step, start=lambda path: log_normal(path.start), sign=-1, **parts):
+    """Make an answer from what a step adds: `step(div, dt)`, shape (k, n)."""
 
     def answer(velocity, path):
-        rates = rule(divergences(velocity, path), path.times.diff()[:, None])
+        rates = step(divergences(velocity, path, **parts), path.times.diff()[:, None])
         total = torch.cat([0 * rates[:1], rates.cumsum(dim=0)])
         return start(path) + sign * total
 
@@ -400,26 +400,9 @@ table.wrong("14.4", "are exchanged", bell(variance=lambda t, s: at_time(1 - t, s
 table.wrong("14.4", "s only at t = 1", bell(variance=lambda t, s: torch.full_like(t, s**2)))
 
 
-def of_components(rule):
-    """Make an answer to 14.3 with something else than the sum of the two derivatives."""
-
-    def answer(velocity, path):
-        rows = []
-        for z, t in zip(path.states, path.times, strict=True):
-            z = z.detach().clone().requires_grad_()
-            v = velocity(z, t.expand(len(z)))
-            slopes = [torch.autograd.grad(v[:, k].sum(), z, retain_graph=True)[0] for k in (0, 1)]
-            rows.append(rule(slopes[0][:, 0], slopes[1][:, 1]))
-        div = torch.stack(rows)
-        steps = (div[1:] + div[:-1]) / 2 * path.times.diff()[:, None]
-        return log_normal(path.start) - torch.cat([0 * steps[:1], steps.cumsum(dim=0)])
-
-    return answer
-
-
-table.wrong("14.3", "first component alone", of_components(lambda a, b: a))
-table.wrong("14.3", "last component alone", of_components(lambda a, b: b))
-table.wrong("14.3", "This takes their mean", of_components(lambda a, b: (a + b) / 2))
+table.wrong("14.3", "first component alone", along_path(trapezoid, rule=lambda a, b: a))
+table.wrong("14.3", "last component alone", along_path(trapezoid, rule=lambda a, b: b))
+table.wrong("14.3", "This takes their mean", along_path(trapezoid, rule=lambda a, b: (a + b) / 2))
 table.wrong(
     "14.3",
     "square of the norm",
