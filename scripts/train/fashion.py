@@ -1,9 +1,12 @@
 """The flows of chapter 9: Fashion-MNIST from noise, given the class.
 
 They are a 1-RF, the 2-RF that Reflow makes of it, the 2-RF distilled into one step, and its rival,
-the 1-RF distilled, which gets the training of both. All but the 1-RF learn from drawn pairs and
-from real images, each with the noise that the flow leads it back to. Three short 2-RFs from as many
-pairs, without real images, with them, and with a grain on them, tell what these gain.
+the 1-RF distilled, which gets the training of both. All but the 1-RF learn from drawn pairs.
+
+Six more answer questions. Do pairs help that end at real images, each with the noise that the flow
+leads it back to? Three short 2-RFs have as many pairs, without real images, with them, and with a
+grain on them, and one has all pairs and the whole training. And do the pairs of the 2-RF hold its
+student back? Two short students of it learn from those, and from the pairs of the 1-RF.
 """
 
 import copy
@@ -26,6 +29,7 @@ from scripts.train.measures import (
     uneven_times,
 )
 
+SHIPPED = ("1-RF", "2-RF", "distilled", "1-RF distilled")
 RECHECK = 1000  # samples that the chapter generates again
 GRAIN = 0.01  # on real images, about what a sample leaves of the noise in its black pixels
 GRAIN_SEED = 7
@@ -41,9 +45,9 @@ SOLVERS = (
 
 
 def carried_back(
-    job: Job, name: str, velocity, steps: int, images: Tensor, labels: Tensor, grain: float = 0.0
+    job: Job, first, steps: int, images: Tensor, labels: Tensor, grain: float = 0.0
 ) -> rf.PairedCoupling:
-    """Return pairs that end at real images, with a grain on them: each is led back to its noise."""
+    """Return pairs of the 1-RF that end at real images, with a grain on them: led back to noise."""
     seeded = torch.Generator().manual_seed(GRAIN_SEED)
 
     def make() -> rf.PairedCoupling:
@@ -51,12 +55,12 @@ def carried_back(
         ends = images + grain * noise
         solve = {"steps": uneven_times(steps), "solver": rf.adams_bashforth}
         starts = [
-            rf.invert(rf.with_condition(in_bf16(velocity), labels[rows]), ends[rows], **solve).start
+            rf.invert(rf.with_condition(in_bf16(first), labels[rows]), ends[rows], **solve).start
             for rows in torch.arange(len(images)).split(500)
         ]
         return rf.PairedCoupling(torch.cat(starts), ends, labels)
 
-    return job.pairs(f"{'grained' if grain else 'real'} pairs of the {name}", make)
+    return job.pairs(f"{'grained' if grain else 'real'} pairs of the 1-RF", make)
 
 
 def joined(*couplings: rf.PairedCoupling) -> rf.PairedCoupling:
@@ -99,7 +103,6 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         **preset.first,
     )
 
-    back = partial(carried_back, job, images=images, labels=labels)
     steps = preset.pair_steps
 
     @cache
@@ -108,45 +111,48 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
 
     @cache
     def mixed():
-        return joined(drawn(), back("1-RF", first, steps))
+        return joined(drawn(), carried_back(job, first, steps, images, labels))
 
     def mixed_as_many():
         return some(mixed(), preset.size)
 
     def grained_as_many():
         fine = 4 * steps  # it must find the noise in what is nearly black, where the field is steep
-        return some(joined(drawn(), back("1-RF", first, fine, grain=GRAIN)), preset.size)
-
-    short = {
-        f"2-RF, short, {name}": straighten(
-            f"2-RF, short, {name}", copy.deepcopy(first), coupling, **preset.short
-        )
-        for name, coupling in (
-            ("drawn pairs", drawn),
-            ("real pairs, too", mixed_as_many),
-            ("grained pairs, too", grained_as_many),
-        )
-    }
-    second = straighten("2-RF", copy.deepcopy(first), mixed, **preset.second)
+        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
+        chosen = chosen[: preset.size * 3 // 8]  # as many as there are real ones among the mixed
+        grained = carried_back(job, first, fine, images[chosen], labels[chosen], grain=GRAIN)
+        return joined(some(drawn(), preset.size - len(grained)), grained)
 
     @cache
     def again():
         return pairs("2-RF", second, steps // 2, SEED + 1)
 
-    def again_mixed():
-        return joined(again(), back("2-RF", second, steps // 2))
+    def more():  # the rival has the training of both, and as many pairs
+        return joined(drawn(), pairs("1-RF, more", first, steps, SEED + 2))
 
-    last = distilled("distilled", copy.deepcopy(second), again_mixed, **preset.distilled)
-
-    def more():  # the rival has the training of both, and as many drawn pairs
-        return joined(mixed(), pairs("1-RF, more", first, steps, SEED + 2))
-
+    straight = {
+        name: straighten(name, copy.deepcopy(first), coupling, **training)
+        for name, coupling, training in (
+            ("2-RF, short, drawn pairs", drawn, preset.short),
+            ("2-RF, short, real pairs, too", mixed_as_many, preset.short),
+            ("2-RF, short, grained pairs, too", grained_as_many, preset.short),
+            ("2-RF, real pairs, too", mixed, preset.second),
+            ("2-RF", drawn, preset.second),
+        )
+    }
+    second = straight["2-RF"]
     total = preset.second["steps"] + preset.distilled["steps"]
-    rival = distilled(
-        "1-RF distilled", copy.deepcopy(first), more, **preset.distilled | {"steps": total}
-    )
-    flows = {"1-RF": first, "2-RF": second, "distilled": last, "1-RF distilled": rival}
-    return flows | short, {"pairs of the 1-RF": drawn, "pairs of the 2-RF": again}
+    students = {
+        name: distilled(name, copy.deepcopy(start), coupling, **training)
+        for name, start, coupling, training in (
+            ("2-RF distilled, short, its pairs", second, again, preset.short),
+            ("2-RF distilled, short, pairs of the 1-RF", second, drawn, preset.short),
+            ("distilled", second, again, preset.distilled),
+            ("1-RF distilled", first, more, preset.distilled | {"steps": total}),
+        )
+    }
+    couplings = {"pairs of the 1-RF": drawn, "pairs of the 2-RF": again}
+    return {"1-RF": first, **straight, **students}, couplings
 
 
 def solver_errors(velocity, count: int) -> dict[str, dict]:
@@ -195,8 +201,9 @@ def run(job: Job) -> None:
         return rf.feature_fid(coupling.x1[rows], real, classifier)
 
     models = by_steps(job, flows, preset.steps, look)
-    short = {name: models.pop(name) for name in list(models) if "short" in name}
+    others = {name: models.pop(name) for name in list(models) if name not in SHIPPED}
     saved = job.save_flows("fashion.safetensors", {name: flows[name] for name in models})
+    better = partial(look, steps=uneven_times(preset.pair_steps), solver=rf.adams_bashforth)
     job.write(
         {
             "recheck": RECHECK,
@@ -209,14 +216,19 @@ def run(job: Job) -> None:
                     | job.note(f"{name}, ends", lambda c=coupling: {"FID": ends(c())})
                     for name, coupling in couplings.items()
                 },
-                **{f"real {name}": job.note(f"real {name}") for name in couplings},
-                "grained pairs of the 1-RF": job.note("grained pairs of the 1-RF"),
-                "pairs of the 1-RF, more": job.note("pairs of the 1-RF, more"),
+                **{
+                    name: job.note(name)
+                    for name in (
+                        "pairs of the 1-RF, more",
+                        "real pairs of the 1-RF",
+                        "grained pairs of the 1-RF",
+                    )
+                },
             },
-            "short": short,
+            "others": others,
             "better solver": job.note(
-                f"1-RF, {preset.better_steps} steps of Adams-Bashforth",
-                lambda: look(in_bf16(flows["1-RF"]), preset.better_steps, rf.adams_bashforth),
+                f"1-RF, {preset.pair_steps} steps of Adams-Bashforth",
+                lambda: better(in_bf16(flows["1-RF"])),
             ),
             "data": {"Fashion-MNIST": {**saved, "models": models}},
         }
