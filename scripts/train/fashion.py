@@ -3,10 +3,10 @@
 They are a 1-RF, the 2-RF that Reflow makes of it, the 2-RF distilled into one step, and its rival,
 the 1-RF distilled, which gets the training of both. All but the 1-RF learn from drawn pairs.
 
-Six more answer questions. Do pairs help that end at real images, each with the noise that the flow
-leads it back to? Three short 2-RFs have as many pairs, without real images, with them, and with a
-grain on them, and one has all pairs and the whole training. And do the pairs of the 2-RF hold its
-student back? Two short students of it learn from those, and from the pairs of the 1-RF.
+Five more answer questions. Do pairs help that end at real images, each with the noise that the flow
+leads it back to? Two short 2-RFs have as many pairs, without real images and with them, and a third
+one has all pairs and the whole training. And do the pairs of the 2-RF hold its student back? Two
+short students of it learn from those, and from the pairs of the 1-RF.
 """
 
 import copy
@@ -31,8 +31,6 @@ from scripts.train.measures import (
 
 SHIPPED = ("1-RF", "2-RF", "distilled", "1-RF distilled")
 RECHECK = 1000  # samples that the chapter generates again
-GRAIN = 0.01  # on real images, about what a sample leaves of the noise in its black pixels
-GRAIN_SEED = 7
 DRAWS = 3  # sets of noise in each measurement
 EXACT = 100  # steps of Heun that count as exact
 EVALUATIONS = (12, 24, 48)  # that each of the solvers is given
@@ -44,23 +42,18 @@ SOLVERS = (
 )
 
 
-def carried_back(
-    job: Job, first, steps: int, images: Tensor, labels: Tensor, grain: float = 0.0
-) -> rf.PairedCoupling:
-    """Return pairs of the 1-RF that end at real images, with a grain on them: led back to noise."""
-    seeded = torch.Generator().manual_seed(GRAIN_SEED)
+def carried_back(job: Job, first, steps: int, images: Tensor, labels: Tensor) -> rf.PairedCoupling:
+    """Return pairs that end at real images: each is led back to its noise by the 1-RF."""
 
     def make() -> rf.PairedCoupling:
-        noise = torch.randn(images.shape, generator=seeded).to(DEVICE) if grain else 0
-        ends = images + grain * noise
         solve = {"steps": uneven_times(steps), "solver": rf.adams_bashforth}
         starts = [
-            rf.invert(rf.with_condition(in_bf16(first), labels[rows]), ends[rows], **solve).start
+            rf.invert(rf.with_condition(in_bf16(first), labels[rows]), images[rows], **solve).start
             for rows in torch.arange(len(images)).split(500)
         ]
-        return rf.PairedCoupling(torch.cat(starts), ends, labels)
+        return rf.PairedCoupling(torch.cat(starts), images, labels)
 
-    return job.pairs(f"{'grained' if grain else 'real'} pairs of the 1-RF", make)
+    return job.pairs("real pairs of the 1-RF", make)
 
 
 def joined(*couplings: rf.PairedCoupling) -> rf.PairedCoupling:
@@ -116,13 +109,6 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
     def mixed_as_many():
         return some(mixed(), preset.size)
 
-    def grained_as_many():
-        fine = 4 * steps  # it must find the noise in what is nearly black, where the field is steep
-        chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(SEED))
-        chosen = chosen[: preset.size * 3 // 8]  # as many as there are real ones among the mixed
-        grained = carried_back(job, first, fine, images[chosen], labels[chosen], grain=GRAIN)
-        return joined(some(drawn(), preset.size - len(grained)), grained)
-
     @cache
     def again():
         return pairs("2-RF", second, steps // 2, SEED + 1)
@@ -135,7 +121,6 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         for name, coupling, training in (
             ("2-RF, short, drawn pairs", drawn, preset.short),
             ("2-RF, short, real pairs, too", mixed_as_many, preset.short),
-            ("2-RF, short, grained pairs, too", grained_as_many, preset.short),
             ("2-RF, real pairs, too", mixed, preset.second),
             ("2-RF", drawn, preset.second),
         )
@@ -221,7 +206,6 @@ def run(job: Job) -> None:
                     for name in (
                         "pairs of the 1-RF, more",
                         "real pairs of the 1-RF",
-                        "grained pairs of the 1-RF",
                     )
                 },
             },
