@@ -6,7 +6,7 @@ the 1-RF distilled, which gets the training of both. All but the 1-RF learn from
 Five more answer questions. Do pairs help that end at real images, each with the noise that the flow
 leads it back to? Two short 2-RFs have as many pairs, without real images and with them, and a third
 one has all pairs and the whole training. And do the pairs of the 2-RF hold its student back? Two
-short students of it learn from those, and from the pairs of the 1-RF.
+short students of it learn from those, and from pairs of the 1-RF that are new to it.
 """
 
 import copy
@@ -113,8 +113,12 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
     def again():
         return pairs("2-RF", second, steps // 2, SEED + 1)
 
-    def more():  # the rival has the training of both, and as many pairs
-        return joined(drawn(), pairs("1-RF, more", first, steps, SEED + 2))
+    @cache
+    def others():  # pairs of the 1-RF that the 2-RF has not seen
+        return pairs("1-RF, more", first, steps, SEED + 2)
+
+    def twice_as_many():  # the rival has the training of both
+        return joined(drawn(), others())
 
     straight = {
         name: straighten(name, copy.deepcopy(first), coupling, **training)
@@ -131,9 +135,9 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
         name: distilled(name, copy.deepcopy(start), coupling, **training)
         for name, start, coupling, training in (
             ("2-RF distilled, short, its pairs", second, again, preset.short),
-            ("2-RF distilled, short, pairs of the 1-RF", second, drawn, preset.short),
+            ("2-RF distilled, short, pairs of the 1-RF", second, others, preset.short),
             ("distilled", second, again, preset.distilled),
-            ("1-RF distilled", first, more, preset.distilled | {"steps": total}),
+            ("1-RF distilled", first, twice_as_many, preset.distilled | {"steps": total}),
         )
     }
     couplings = {"pairs of the 1-RF": drawn, "pairs of the 2-RF": again}
