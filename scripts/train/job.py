@@ -219,7 +219,8 @@ def device_name() -> str:
     """Return the name of the GPU, or how many threads of the CPU are used."""
     if DEVICE == "cuda":
         return torch.cuda.get_device_name()
-    return f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' * (threads > 1)}"
 
 
 def command(options: Namespace) -> str:
