@@ -13,7 +13,17 @@ from pathlib import Path
 
 import torch
 
-from scripts.train import captions, classifier, digits, fashion, images, latents, plane, transfer
+from scripts.train import (
+    captions,
+    classifier,
+    digits,
+    fashion,
+    images,
+    latents,
+    plane,
+    recipe,
+    transfer,
+)
 from scripts.train.job import Job
 
 JOBS = {
@@ -21,6 +31,7 @@ JOBS = {
     "digits": digits,
     "classifier": classifier,
     "fashion": fashion,
+    "recipe": recipe,
     "images": images,
     "transfer": transfer,
     "captions": captions,

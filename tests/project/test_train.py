@@ -15,6 +15,7 @@ import rfteach as rf
 from scripts.train import captions, job as shared, transfer
 from scripts.train.__main__ import TABLES, choose, main, make_parser
 from scripts.train.job import Job
+from scripts.train.recipe import SEEDS, DataPrediction
 
 PRETRAINED = sys.modules["rfteach._shipped.pretrained"]
 FLOWS = {
@@ -101,6 +102,26 @@ def test_the_ablation_of_the_captions_can_be_trained_alone(tmp_path):
     for variant in captions.VARIANTS:
         notes = [tmp_path / f"stages/notes/{variant}, seed {seed}.json" for seed in range(3)]
         assert len({json.loads(note.read_text())["losses"][0] for note in notes}) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_each_choice_of_the_recipe_is_trained_and_measured_with_every_seed(tmp_path):
+    main(["recipe", "--preset", "smoke", "--output", str(tmp_path)])
+    flows = json.loads((tmp_path / "recipe.json").read_text())["flows"]
+    first = {name: runs[0]["losses"] for name, runs in flows.items()}
+    for name, runs in flows.items():
+        assert len({tuple(run["losses"]) for run in runs}) == len(SEEDS)
+        assert all(run["FID"] > 0 for run in runs)
+        assert [other for other in first if first[other] == first[name]] == [name]  # a change
+
+
+def test_from_any_time_a_predicted_image_is_one_step_away():
+    image = torch.full((3, 1, 4, 4), 0.3)
+    velocity = DataPrediction(lambda x, t, condition: image)
+    x, t = torch.randn(3, 1, 4, 4), torch.tensor([0.0, 0.5, 0.9])
+    assert torch.allclose(x + (1 - t).reshape(-1, 1, 1, 1) * velocity(x, t), image, atol=1e-6)
+    assert velocity(x, torch.ones(3)).isfinite().all()  # and no further
 
 
 @pytest.fixture
