@@ -186,8 +186,13 @@ def run(job: Job) -> None:
         return found
 
     def ends(coupling):  # of as many pairs as there are samples
-        rows = torch.arange(min(len(coupling), preset.samples))
-        return rf.feature_fid(coupling.x1[rows], real, classifier)
+        return rf.feature_fid(coupling.x1[: preset.samples], real, classifier)
+
+    def finer_ends(coupling):  # of the 2-RF, from the same noise by twice as many steps
+        start, asked = coupling.x0[: preset.samples], coupling.condition[: preset.samples]
+        ways = {"steps": uneven_times(preset.pair_steps), "solver": rf.adams_bashforth}
+        made = generate(in_bf16(flows["2-RF"]), start, condition=asked, **ways)
+        return {"FID": rf.feature_fid(made, real, classifier)}
 
     models = by_steps(job, flows, preset.steps, look)
     others = {name: models.pop(name) for name in list(models) if name not in SHIPPED}
@@ -207,12 +212,12 @@ def run(job: Job) -> None:
                 },
                 **{
                     name: job.note(name)
-                    for name in (
-                        "pairs of the 1-RF, more",
-                        "real pairs of the 1-RF",
-                    )
+                    for name in ("pairs of the 1-RF, more", "real pairs of the 1-RF")
                 },
             },
+            "finer pairs of the 2-RF": job.note(
+                "finer pairs of the 2-RF", lambda: finer_ends(couplings["pairs of the 2-RF"]())
+            ),
             "others": others,
             "better solver": job.note(
                 f"1-RF, {preset.pair_steps} steps of Adams-Bashforth",

@@ -56,12 +56,20 @@ def run(job: Job) -> None:
     data = rf.ConditionalCoupling(NOISE, images, labels)
     both_sides = torch.cat([images, images.flip(-1)])
     mirrored = rf.ConditionalCoupling(NOISE, both_sides, labels.repeat(2))
-    recipe = {"optimizer": rf.Muon, "time_sampler": rf.logit_normal_times, **preset.training}
-    changes = {
+    recipe = {
+        "network": rf.UNetVelocity,
+        "coupling": data,
+        "optimizer": rf.Muon,
+        "time_sampler": rf.logit_normal_times,
+        **preset.training,
+    }
+    changes: dict[str, dict] = {
         "the recipe": {},
         "uniform times": {"time_sampler": rf.uniform_times},
-        "mirrored images, too": {},
-        "predicts the data": {},
+        "mirrored images, too": {"coupling": mirrored},
+        "predicts the data": {
+            "network": lambda *shape, **labels: DataPrediction(rf.UNetVelocity(*shape, **labels))
+        },
         **{
             f"Adam, rate {rate:g}": {"optimizer": torch.optim.Adam, "learning_rate": rate}
             for rate in preset.adam
@@ -80,11 +88,10 @@ def run(job: Job) -> None:
     for seed in SEEDS:
         for name, change in changes.items():
             stage = f"{name}, seed {seed}"
-            velocity = fresh(rf.UNetVelocity, 28, preset.channels, classes=10, seed=seed)
-            if name == "predicts the data":
-                velocity = DataPrediction(velocity)
-            coupling = mirrored if name.startswith("mirrored") else data
-            job.fit(stage, velocity, coupling, **recipe | change | {"seed": seed})
+            settings = recipe | change
+            network = settings.pop("network")
+            velocity = fresh(network, 28, preset.channels, classes=10, seed=seed)
+            job.fit(stage, velocity, seed=seed, **settings)
             found[name].append(
                 job.note(stage) | job.note(f"{stage}, measured", partial(look, velocity))
             )
