@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add those of the images."""
     parser.add_argument("--folder", type=Path, help="where they are")
     parser.add_argument("--size", type=int, help="in pixels (32), a multiple of 4")
+    parser.add_argument("--steps", type=int, help="of training (those of the preset)")
     parser.add_argument("--no-mirror", action="store_true", help="for letters")
 
 
@@ -54,6 +55,9 @@ def read(job: Job) -> tuple[Tensor, Tensor]:
 def run(job: Job) -> None:
     """Train the flow, draw with it, and measure how near its samples are to the images."""
     (originals, held_out), preset = read(job), job.preset
+    training = dict(preset.training)
+    if job.options.steps is not None:
+        training["steps"] = job.options.steps
     mirrored = not job.options.no_mirror
     images = torch.cat([originals, originals.flip(-1)]) if mirrored else originals
     job.require(images=fingerprint(images))
@@ -64,7 +68,7 @@ def run(job: Job) -> None:
         rf.IndependentCoupling(noise, rf.Empirical(images)),
         optimizer=rf.Muon,
         time_sampler=rf.logit_normal_times,
-        **preset.training,
+        **training,
     )
     start = noise.sample(SHOWN, generator=torch.Generator().manual_seed(NOISE_SEED), device=DEVICE)
     made = generate(in_bf16(flow), start, steps=preset.euler)
