@@ -3,10 +3,11 @@
 They are a 1-RF, the 2-RF that Reflow makes of it, the 2-RF distilled into one step, and its rival,
 the 1-RF distilled, which gets the training of both. All but the 1-RF learn from drawn pairs.
 
-Five more answer questions. Do pairs help that end at real images, each with the noise that the flow
+Six more answer questions. Do pairs help that end at real images, each with the noise that the flow
 leads it back to? Two short 2-RFs have as many pairs, without real images and with them, and a third
 one has all pairs and the whole training. And do the pairs of the 2-RF hold its student back? Two
-short students of it learn from those, and from pairs of the 1-RF that are new to it.
+short students of it learn from those, and from pairs of the 1-RF that are new to it. A third one
+learns from the latter for the whole training, in an equal race with the rival.
 """
 
 import copy
@@ -137,6 +138,7 @@ def train_flows(job: Job, images: Tensor, labels: Tensor) -> tuple[dict, dict]:
             ("2-RF distilled, short, its pairs", second, again, preset.short),
             ("2-RF distilled, short, pairs of the 1-RF", second, others, preset.short),
             ("distilled", second, again, preset.distilled),
+            ("2-RF distilled, pairs of the 1-RF", second, others, preset.distilled),
             ("1-RF distilled", first, twice_as_many, preset.distilled | {"steps": total}),
         )
     }
