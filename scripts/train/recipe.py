@@ -1,8 +1,8 @@
 """What each choice in the recipe of chapter 9's 1-RF is worth.
 
 Flows with one choice changed learn Fashion-MNIST for as many steps, each with two seeds, and are
-compared by FID. Nothing of them is shipped but the manifest. Adam has another best rate than Muon,
-so it gets three.
+compared by FID. Nothing of them is shipped but the manifest. Adam has another best rate than Muon:
+several are tried with the first seed, and the best one goes on to the second.
 """
 
 from functools import partial
@@ -70,10 +70,10 @@ def run(job: Job) -> None:
         "predicts the data": {
             "network": lambda *shape, **labels: DataPrediction(rf.UNetVelocity(*shape, **labels))
         },
-        **{
-            f"Adam, rate {rate:g}": {"optimizer": torch.optim.Adam, "learning_rate": rate}
-            for rate in preset.adam
-        },
+    }
+    adam: dict[str, dict] = {
+        f"Adam, rate {rate:g}": {"optimizer": torch.optim.Adam, "learning_rate": rate}
+        for rate in preset.adam
     }
 
     def look(velocity) -> dict:
@@ -84,15 +84,17 @@ def run(job: Job) -> None:
             "accuracy": accuracy(classifier, made, asked),
         }
 
-    found: dict = {name: [] for name in changes}
-    for seed in SEEDS:
-        for name, change in changes.items():
-            stage = f"{name}, seed {seed}"
-            settings = recipe | change
-            network = settings.pop("network")
-            velocity = fresh(network, 28, preset.channels, classes=10, seed=seed)
-            job.fit(stage, velocity, seed=seed, **settings)
-            found[name].append(
-                job.note(stage) | job.note(f"{stage}, measured", partial(look, velocity))
-            )
+    def result(name: str, change: dict, seed: int) -> dict:
+        stage = f"{name}, seed {seed}"
+        settings = recipe | change
+        network = settings.pop("network")
+        velocity = fresh(network, 28, preset.channels, classes=10, seed=seed)
+        job.fit(stage, velocity, seed=seed, **settings)
+        return job.note(stage) | job.note(f"{stage}, measured", partial(look, velocity))
+
+    first, *others = SEEDS
+    found = {name: [result(name, change, first)] for name, change in (changes | adam).items()}
+    best = min(adam, key=lambda name: found[name][0]["FID"])
+    for name, change in {**changes, best: adam[best]}.items():
+        found[name] += [result(name, change, seed) for seed in others]
     job.write({"flows": found})

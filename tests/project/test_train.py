@@ -106,12 +106,15 @@ def test_the_ablation_of_the_captions_can_be_trained_alone(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_each_choice_of_the_recipe_is_trained_and_measured_with_every_seed(tmp_path):
+def test_each_choice_of_the_recipe_has_every_seed_and_of_adam_the_best_rate(tmp_path):
     main(["recipe", "--preset", "smoke", "--output", str(tmp_path)])
     flows = json.loads((tmp_path / "recipe.json").read_text())["flows"]
     first = {name: runs[0]["losses"] for name, runs in flows.items()}
+    rates = [name for name in flows if "Adam" in name]
+    best = min(rates, key=lambda name: flows[name][0]["FID"])
     for name, runs in flows.items():
-        assert len({tuple(run["losses"]) for run in runs}) == len(SEEDS)
+        seeds = SEEDS if name == best or name not in rates else SEEDS[:1]
+        assert len({tuple(run["losses"]) for run in runs}) == len(seeds)
         assert all(run["FID"] > 0 for run in runs)
         assert [other for other in first if first[other] == first[name]] == [name]  # a change
 
