@@ -1,9 +1,10 @@
 """Flows that are already trained: shipped with the package, checked before use.
 
-Weights are in half precision, to keep the package small. Beside them lie eight manifests, which say
+Weights are in half precision, to keep the package small. Beside them lie nine manifests, which say
 how they were made and what was measured with the weights as they are in the file: `plane.json` (by
 `python -m scripts.train plane`), and likewise those of `digits`, `classifier`, `fashion`,
-`images`, `transfer`, `captions` and `latents`.
+`images`, `transfer`, `captions` and `latents`. That of `recipe` has no weights: it compares ways to
+train the 1-RF of `fashion`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ MANIFESTS = (
     "digits",
     "classifier",
     "fashion",
+    "recipe",
     "images",
     "transfer",
     "captions",
@@ -47,7 +49,15 @@ NETWORKS = {
 
 def weights_manifest(
     name: Literal[
-        "plane", "digits", "classifier", "fashion", "images", "transfer", "captions", "latents"
+        "plane",
+        "digits",
+        "classifier",
+        "fashion",
+        "recipe",
+        "images",
+        "transfer",
+        "captions",
+        "latents",
     ],
 ) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
