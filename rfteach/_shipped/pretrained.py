@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from safetensors.torch import load
@@ -29,7 +29,7 @@ from rfteach._runs.tensors import CheckpointError
 WEIGHTS_FOLDER = files("rfteach._shipped") / "weights"
 """Where the shipped weights and their manifests lie, a `Path`."""
 WAY_OUT = "install rfteach again"
-MANIFESTS = (
+Manifest = Literal[
     "plane",
     "digits",
     "classifier",
@@ -39,7 +39,8 @@ MANIFESTS = (
     "transfer",
     "captions",
     "latents",
-)
+]
+MANIFESTS = get_args(Manifest)
 NETWORKS = {
     "VelocityMLP": VelocityMLP,
     "UNetVelocity": UNetVelocity,
@@ -47,19 +48,7 @@ NETWORKS = {
 }
 
 
-def weights_manifest(
-    name: Literal[
-        "plane",
-        "digits",
-        "classifier",
-        "fashion",
-        "recipe",
-        "images",
-        "transfer",
-        "captions",
-        "latents",
-    ],
-) -> dict:
+def weights_manifest(name: Manifest) -> dict:
     """Return a manifest: recipes, checksums, logs and measurements of some weights.
 
     Its "data" says this of each data set. Seconds are wall-clock time on the "device".
